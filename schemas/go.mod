@@ -1,0 +1,3 @@
+module github.com/ringback/ringback/schemas
+
+go 1.26.0

@@ -1,0 +1,12 @@
+module github.com/ringback/ringback/services/producer
+
+go 1.26.0
+
+require (
+	github.com/ringback/ringback/pkg v0.0.0
+)
+
+replace (
+	github.com/ringback/ringback/pkg => ../../pkg
+	github.com/ringback/ringback/schemas => ../../schemas
+)
