@@ -1,0 +1,76 @@
+# Ringback. `make help` lists the targets.
+SHELL := /bin/bash
+MODULES := schemas pkg services/producer services/enricher services/sink services/tserver services/ringback
+PACKAGES := $(addsuffix /...,$(addprefix ./,$(MODULES)))
+SERVICES := producer enricher sink tserver ringback
+GO ?= go
+DATA ?= ringback-data
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+TEST_FLAGS ?= -race -timeout 10m
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z][a-z-]*:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## the whole pipeline in one process, on embedded parts; data in ./ringback-data
+	$(GO) run ./services/ringback/cmd/ringback run --data $(DATA)
+
+.PHONY: test
+test: ## unit and embedded tests, race detector on; needs nothing but Go
+	@echo "tier: unit and embedded (real parts: SQLite; embedded: broker, registry, simulated T-Server)"
+	$(GO) test $(TEST_FLAGS) $(PACKAGES)
+
+.PHONY: test-real
+test-real: ## the tiers on a real Apache Kafka and a real PostgreSQL, started and stopped here
+	scripts/test-real
+
+.PHONY: kafka-up
+kafka-up: ## start a real Apache Kafka (KRaft) on free ports; its address is in .cache/kafka/run/bootstrap
+	scripts/kafka-up
+
+.PHONY: kafka-down
+kafka-down: ## stop it and remove its data
+	scripts/kafka-down
+
+.PHONY: postgres-up
+postgres-up: ## start a real PostgreSQL on a free port; its URL is in .cache/postgres/url
+	scripts/postgres-up
+
+.PHONY: postgres-down
+postgres-down: ## stop it and remove its data
+	scripts/postgres-down
+
+.PHONY: lint
+lint: bin/staticcheck ## gofmt, go vet, staticcheck
+	@out=$$(gofmt -l $(MODULES)); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	$(GO) vet $(PACKAGES)
+	$(GO) vet -tags realkafka,realpostgres $(PACKAGES)
+	bin/staticcheck -tags realkafka,realpostgres $(PACKAGES)
+
+bin/staticcheck: tools/go.mod
+	GOWORK=off $(GO) -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+.PHONY: generate
+generate: ## code, DDL and documents from the schemas
+	$(GO) run ./schemas/generate
+
+.PHONY: verify
+verify: verify-generated verify-modules ## what is generated is committed, and each module builds alone
+
+.PHONY: verify-generated
+verify-generated:
+	$(GO) run ./schemas/generate -check
+
+.PHONY: verify-modules
+verify-modules:
+	@for m in $(MODULES); do echo "GOWORK=off $$m"; (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
+
+.PHONY: build
+build: ## the binaries, in ./bin
+	@mkdir -p bin
+	@for s in $(SERVICES); do $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+
+.PHONY: bench
+bench: ## benchmarks of the fold, the codecs, the enricher loop and the stores
+	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)

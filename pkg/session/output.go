@@ -1,0 +1,129 @@
+package session
+
+import (
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fold"
+)
+
+// digest identifies the values of the UserEvent that f would make.
+func (f *folded) digest(final bool) [16]byte {
+	f.mark(final)
+	return fold.Digest(&f.Result)
+}
+
+func (f *folded) mark(final bool) {
+	n := int64(0)
+	if final {
+		n = 1
+	}
+	f.KVPs.SetInt(callback.KeyFinalRecord, n, -1)
+}
+
+// send makes the UserEvent. Its number and content follow from the log alone
+// (invariant 3): its id is the service id and the sequence, and no clock of this
+// process is in it.
+func (w *work) send(f *folded, cause callback.Cause, final bool) {
+	s := w.state
+	digest := f.digest(final)
+	u := callback.UserEvent{
+		Sequence:                s.NextSequence,
+		Cause:                   cause,
+		LogicVersion:            callback.LogicVersion,
+		ServiceName:             f.ServiceName,
+		MediaType:               f.MediaType,
+		LastEventTime:           f.events[len(f.events)-1].Time,
+		DesiredTime:             seconds(f.DesiredTime),
+		PushDeliveryConfirmed:   seconds(f.PushDeliveryConfirmed),
+		CustomerReadyToStartIxn: seconds(f.CustomerReadyToStartIxn),
+		KVPs:                    f.KVPs,
+		Events:                  make([]callback.SourceEvent, len(f.events)),
+	}
+	for i := range f.events {
+		e := &s.Events[f.order[i]]
+		u.Events[i] = callback.SourceEvent{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time, Partition: e.Partition, Offset: e.Offset}
+	}
+	sets := func(v callback.Value, name string) {
+		if v.Set && v.By >= 0 {
+			u.Events[v.By].Sets = append(u.Events[v.By].Sets, name)
+		}
+	}
+	for k := range callback.KVP(callback.NumKVPs) {
+		sets(f.KVPs[k], k.String())
+	}
+	sets(f.DesiredTime, "DESIRED_TIME_TS")
+	sets(f.PushDeliveryConfirmed, "PUSH_DELIVERY_CONFIRMED_TS")
+	sets(f.CustomerReadyToStartIxn, "CUSTOMER_READY_TO_START_IXN_TS")
+
+	s.NextSequence++
+	// A START that could only be sent after the FINAL (a mandatory KVP came late)
+	// leaves the session ended; the correction that follows carries the values.
+	if cause != callback.CauseStart {
+		s.Final, s.SentDigest = final, digest
+	}
+	if final {
+		s.FinalAt = max(w.at, w.clock)
+	}
+	w.out.UserEvents = append(w.out.UserEvents, u)
+}
+
+func seconds(v callback.Value) *int64 {
+	if !v.Set {
+		return nil
+	}
+	n := v.Int
+	return &n
+}
+
+// attach sends the attached data that is due: from START on, each once.
+func (w *work) attach() error {
+	s := w.state
+	if !s.Started || !w.mayAttach() {
+		return nil
+	}
+	f, err := w.fold()
+	if err != nil {
+		return err
+	}
+	for _, a := range fold.Attached(f.events, &f.Result) {
+		if a.Occasion == callback.OnAccepted {
+			if s.OriginationAttached {
+				continue
+			}
+			s.OriginationAttached = true
+		} else {
+			offset := s.Events[f.order[a.Event]].Offset
+			if s.attached(offset) {
+				continue
+			}
+			s.ConnectedAttached = append(s.ConnectedAttached, offset)
+		}
+		w.out.Attached = append(w.out.Attached, a.AttachedData)
+	}
+	return nil
+}
+
+// mayAttach tells cheaply whether this evaluation can have made attached data due.
+func (w *work) mayAttach() bool {
+	s := w.state
+	if w.started {
+		return true
+	}
+	connected := func() bool {
+		for i := range s.Events {
+			if s.Events[i].Type == callback.CustomerConnected && !s.attached(s.Events[i].Offset) {
+				return true
+			}
+		}
+		return false
+	}
+	switch w.news {
+	case callback.Offered, callback.OfferAccepted:
+		return !s.OriginationAttached
+	case callback.Requested:
+		return !s.OriginationAttached || connected()
+	case callback.AttemptStarted, callback.CustomerConnected:
+		return connected()
+	default:
+		return false
+	}
+}

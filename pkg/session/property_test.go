@@ -1,0 +1,181 @@
+package session_test
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
+
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/session"
+)
+
+// draw makes a log of a few sessions: events in any order of arrival, duplicates,
+// conflicts, ticks and pauses long enough to pass every deadline.
+func draw(t *rapid.T) []line {
+	ids := rapid.SliceOfN(rapid.IntRange(0, 2), 1, 40).Draw(t, "sessions")
+	var lines []line
+	clock := 0
+	for i, id := range ids {
+		clock += rapid.SampledFrom([]int{0, 0, 0, 1, 4, 5, 6, 600, 26 * 3600, 48 * 3600}).Draw(t, "pause")
+		in := line{
+			arrives: clock, happened: rapid.IntRange(0, 40).Draw(t, "happened"), session: fmt.Sprintf("s%d", id),
+			typ: rapid.SampledFrom(callback.Types).Draw(t, "type"), id: fmt.Sprintf("e%d", i),
+		}
+		if i > 0 && rapid.IntRange(0, 9).Draw(t, "repeat") == 0 {
+			in = rapid.SampledFrom(lines).Draw(t, "of")
+			in.arrives = clock
+			lines = append(lines, in)
+			continue
+		}
+		switch in.typ {
+		case callback.AttemptStarted:
+			in.data.Kind = ptr("CALL")
+		case callback.Snoozed:
+			in.data.NextAttemptAt = ptr(at(rapid.IntRange(0, 500_000).Draw(t, "next")))
+		case callback.Scheduled, callback.Rescheduled:
+			in.data.DesiredTime = ptr(at(rapid.IntRange(0, 500_000).Draw(t, "desired")))
+		}
+		if rapid.IntRange(0, 19).Draw(t, "tick") == 0 {
+			in = line{arrives: clock, typ: callback.Tick}
+		}
+		lines = append(lines, in)
+	}
+	return lines
+}
+
+// flatten puts the effects of all batches in one row, as a reader of the topics sees them.
+func flatten(effects []*session.Effects) (all session.Effects) {
+	for _, fx := range effects {
+		all.UserEvents = append(all.UserEvents, fx.UserEvents...)
+		all.Attached = append(all.Attached, fx.Attached...)
+		for _, d := range fx.DeadLetters {
+			all.DeadLetters = append(all.DeadLetters, session.SetAside{Bad: d.Bad})
+		}
+	}
+	return all
+}
+
+// Invariant 3: batches, restarts and rebalances change nothing of what is sent.
+func TestEffectsFollowFromTheLogAlone(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		lines := draw(rt)
+		one := newLog(t)
+		var records []session.Record
+		for _, in := range lines {
+			records = append(records, one.record(in))
+		}
+		for _, r := range records {
+			one.process(r)
+		}
+		want := flatten(one.effects)
+
+		p := session.NewPartition(session.Rules{Decode: decode}, 3)
+		changelog := map[string][]byte{}
+		var got []*session.Effects
+		for rest := records; len(rest) > 0; {
+			n := rapid.IntRange(1, len(rest)).Draw(rt, "batch")
+			fx, err := p.Process(rest[:n], rest[n-1].Offset+1)
+			require.NoError(t, err)
+			got = append(got, fx)
+			for _, s := range fx.States {
+				if s.Encoded == nil {
+					delete(changelog, s.ServiceID)
+					continue
+				}
+				changelog[s.ServiceID] = s.Encoded
+			}
+			rest = rest[n:]
+			if rapid.Bool().Draw(rt, "restart") {
+				p = session.NewPartition(session.Rules{Decode: decode}, 3)
+				p.RestorePosition(fx.Position)
+				for id, state := range changelog {
+					require.NoError(t, p.Restore(id, state))
+				}
+			}
+		}
+		if got := flatten(got); !reflect.DeepEqual(want, got) {
+			rt.Fatalf("batches or restarts changed what is sent:\n%s\n%s", summary(&want), summary(&got))
+		}
+	})
+}
+
+func summary(fx *session.Effects) string {
+	var lines []string
+	for i := range fx.UserEvents {
+		lines = append(lines, fx.UserEvents[i].What.ServiceID()+" "+describe(&fx.UserEvents[i].What))
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Invariant 3: the last UserEvent of a session that has ended is a function of the
+// set of its events, in whatever order they arrived.
+func TestTheLastUserEventIsAFunctionOfTheSet(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(rt *rapid.T) {
+		lines := draw(rt)
+		lines = slices.DeleteFunc(lines, func(l line) bool { return l.typ == callback.Tick })
+		for i := range lines {
+			lines[i].session, lines[i].arrives = "s1", i%4 // no deadline passes before the end
+		}
+		shuffled := rapid.Permutation(lines).Draw(rt, "order")
+		shuffled = append(shuffled, rapid.SliceOf(rapid.SampledFrom(append(lines, requested(0)))).Draw(rt, "again")...)
+		for i := range shuffled {
+			shuffled[i].arrives = i % 4
+		}
+		shuffled = slices.DeleteFunc(shuffled, func(l line) bool { return l.id == "" })
+		a := newLog(t).read(lines...).flush(10)
+		b := newLog(t).read(shuffled...).flush(10)
+		wa, okA := last(a)
+		wb, okB := last(b)
+		require.Equal(rt, okA, okB)
+		if okA && wa.KVPs[callback.KeyFinalRecord].Int == 1 {
+			if !slices.Equal(values(wa), values(wb)) {
+				rt.Fatalf("another order gives other values:\n%v", differing(values(wa), values(wb)))
+			}
+		}
+	})
+}
+
+func last(l *log) (*callback.UserEvent, bool) {
+	all := flatten(l.effects).UserEvents
+	if len(all) == 0 {
+		return nil, false
+	}
+	return &all[len(all)-1].What, true
+}
+
+func values(u *callback.UserEvent) (v []string) {
+	for k := range callback.KVP(callback.NumKVPs) {
+		if u.KVPs[k].Set {
+			v = append(v, k.String()+"="+u.KVPs.Text(k))
+		}
+	}
+	for _, n := range []*int64{u.DesiredTime, u.PushDeliveryConfirmed, u.CustomerReadyToStartIxn} {
+		if n == nil {
+			n = new(int64)
+		}
+		v = append(v, strconv.FormatInt(*n, 10))
+	}
+	return v
+}
+
+func differing(a, b []string) (d []string) {
+	for _, v := range a {
+		if !slices.Contains(b, v) {
+			d = append(d, "-"+v)
+		}
+	}
+	for _, v := range b {
+		if !slices.Contains(a, v) {
+			d = append(d, "+"+v)
+		}
+	}
+	return d
+}

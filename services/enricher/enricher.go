@@ -1,0 +1,176 @@
+package enricher
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/session"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+)
+
+// Deps are what an enricher works with.
+type Deps struct {
+	Kafka *kafka.Client
+	Codec *wire.Codec
+	// Registerer takes the metrics; nil means none are exposed.
+	Registerer prometheus.Registerer
+	// Logger takes what someone must act on; nil discards it.
+	Logger *slog.Logger
+	// Now is the wall clock, by which a quiet partition is given a tick; nil is time.Now.
+	Now func() time.Time
+}
+
+// Enricher is one member of the enricher's consumer group.
+type Enricher struct {
+	cfg        Config
+	kafka      *kafka.Client
+	codec      *wire.Codec
+	logger     *slog.Logger
+	now        func() time.Time
+	metrics    *metrics
+	partitions int
+
+	ticks *kafka.Producer
+
+	mu     sync.Mutex
+	kept   map[int32]*session.Partition // states of partitions that may come back unchanged
+	status map[int32]status             // of the partitions owned now
+	moved  chan struct{}                // closed and replaced when a position moves
+	next   map[int32]int64              // next offset of every partition seen, for WaitFor
+	paused map[int32]*poisonHold        // partitions that wait for an operator
+}
+
+// status is how an owned partition does, for health.
+type status struct {
+	ready  bool
+	reason string
+}
+
+// New makes an enricher. The error names every fault of the configuration.
+func New(cfg Config, deps Deps) (*Enricher, error) {
+	if faults := cfg.Validate(); len(faults) > 0 {
+		return nil, fault.Misconfigf("enricher: %w", joined(faults))
+	}
+	e := &Enricher{
+		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now,
+		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{},
+		moved: make(chan struct{}),
+	}
+	if e.logger == nil {
+		e.logger = slog.New(slog.DiscardHandler)
+	}
+	if e.now == nil {
+		e.now = time.Now
+	}
+	e.metrics = newMetrics(deps.Registerer)
+	return e, nil
+}
+
+// Run reads until ctx ends, or an error that is no outage.
+func (e *Enricher) Run(ctx context.Context) error {
+	if err := e.checkTopics(ctx); err != nil {
+		return err
+	}
+	e.ticks = e.kafka.NewProducer(kafka.ProducerConfig{})
+	defer func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		_ = e.ticks.Close(closing) // a tick that was not written is written again by the next owner
+	}()
+	return e.kafka.RunGroup(ctx, kafka.GroupConfig{ID: e.cfg.Group, Topics: []string{topic.Lifecycle}}, e.own)
+}
+
+// checkTopics refuses topics whose partitions do not lie side by side.
+func (e *Enricher) checkTopics(ctx context.Context) error {
+	counts := map[string]int{}
+	for _, t := range []string{topic.Lifecycle, topic.Sessions} {
+		n, err := retry(ctx, e, -1, func() (int, error) { return e.kafka.Partitions(ctx, t) })
+		if err != nil {
+			return fmt.Errorf("enricher: partitions of %s: %w", t, err)
+		}
+		counts[t] = n
+	}
+	if counts[topic.Lifecycle] != counts[topic.Sessions] {
+		return fault.Misconfigf("enricher: %s has %d partitions and %s %d; they must be equal, since a session's state lies on the partition of its events",
+			topic.Lifecycle, counts[topic.Lifecycle], topic.Sessions, counts[topic.Sessions])
+	}
+	e.partitions = counts[topic.Lifecycle]
+	return nil
+}
+
+// Ready says why the enricher is not ready; nil when every owned partition has caught up.
+func (e *Enricher) Ready() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if len(e.status) == 0 {
+		return fmt.Errorf("no partition of %s is assigned", topic.Lifecycle)
+	}
+	for n, s := range e.status {
+		if !s.ready {
+			return fmt.Errorf("partition %d of %s: %s", n, topic.Lifecycle, s.reason)
+		}
+	}
+	return nil
+}
+
+// WaitFor returns once every partition has been read, and its effects committed, up to these offsets.
+func (e *Enricher) WaitFor(ctx context.Context, ends map[int32]int64) error {
+	for {
+		e.mu.Lock()
+		moved, there := e.moved, true
+		for n, end := range ends {
+			there = there && e.next[n] >= end
+		}
+		e.mu.Unlock()
+		if there {
+			return nil
+		}
+		select {
+		case <-moved:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// Positions returns the next offset of each partition that this member has read.
+func (e *Enricher) Positions() map[int32]int64 {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	m := make(map[int32]int64, len(e.next))
+	for n, next := range e.next {
+		m[n] = next
+	}
+	return m
+}
+
+func (e *Enricher) advance(n int32, next int64) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.next[n] = next
+	close(e.moved)
+	e.moved = make(chan struct{})
+}
+
+func (e *Enricher) setStatus(n int32, ready bool, reason string) {
+	if n < 0 {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.status[n] = status{ready, reason}
+}
+
+func (e *Enricher) dropStatus(n int32) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	delete(e.status, n)
+}

@@ -1,0 +1,207 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/poison"
+	"github.com/ringback/ringback/pkg/session"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+)
+
+// maxWait bounds how long a fetch waits for news, and so how late a tick may be.
+const maxWait = 500 * time.Millisecond
+
+// owner is the work on one assigned partition, from assignment to revocation.
+type owner struct {
+	*Enricher
+	number int32
+	gen    kafka.Generation
+	tx     *kafka.Transactor
+	state  *session.Partition
+	poison poison.Window
+	label  string
+
+	last     session.Position // as last counted
+	accepted int64            // offset up to which an operator has accepted bad records
+}
+
+// own is called for each assigned partition; its context ends with the assignment.
+func (e *Enricher) own(ctx context.Context, gen kafka.Generation, _ string, n int32) error {
+	o := &owner{Enricher: e, number: n, gen: gen, label: strconv.Itoa(int(n)), accepted: -1}
+	defer e.dropStatus(n)
+	err := o.run(ctx)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case errors.Is(err, kafka.ErrFenced), errors.Is(err, kafka.ErrRebalanced):
+		// Another member owns the partition. What was not committed is its to do.
+		<-ctx.Done()
+		return nil
+	default:
+		return err
+	}
+}
+
+func (o *owner) run(ctx context.Context) error {
+	o.setStatus(o.number, false, "taking over")
+	id := o.cfg.Group + "-" + strconv.Itoa(int(o.number))
+	// This fences the former owner and ends its transaction, so that what is restored
+	// next cannot grow any more.
+	tx, err := retry(ctx, o.Enricher, o.number, func() (*kafka.Transactor, error) { return o.kafka.NewTransactor(ctx, id) })
+	if err != nil {
+		return err
+	}
+	o.tx = tx
+	if err := o.takeOver(ctx); err != nil {
+		return err
+	}
+	for ctx.Err() == nil {
+		if err := o.poll(ctx); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// poll reads and writes one batch, or waits for one.
+func (o *owner) poll(ctx context.Context) error {
+	p := o.state
+	pos := p.Position()
+	got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
+		return o.kafka.Fetch(ctx, kafka.FetchRequest{
+			Topic: topic.Lifecycle, Partition: o.number, Offset: pos.Next, MaxBytes: o.cfg.BatchBytes, MaxWait: o.patience(p),
+		})
+	})
+	switch {
+	case errors.Is(err, kafka.ErrOffsetOutOfRange):
+		// Never a silent jump: events were lost, or the topic is another one.
+		return fault.Misconfigf("enricher: partition %d of %s has no offset %d: its records have expired or the topic was recreated: %w", o.number, topic.Lifecycle, pos.Next, err)
+	case err != nil:
+		return err
+	}
+	if len(got.Records) == 0 && got.Next == pos.Next {
+		o.setStatus(o.number, true, "")
+		return o.tick(ctx, p)
+	}
+	records, next, hold, err := o.decode(ctx, got)
+	if err != nil {
+		return err
+	}
+	if len(records) > 0 || hold == nil {
+		if err := o.apply(ctx, got.Records[:len(records)], records, next); err != nil {
+			return err
+		}
+	}
+	if hold != nil {
+		return o.hold(ctx, hold)
+	}
+	o.setStatus(o.number, got.Next >= got.LastStable, fmt.Sprintf("%d records behind", got.LastStable-got.Next))
+	return nil
+}
+
+// patience is how long a fetch may wait: not past the next deadline.
+func (o *owner) patience(p *session.Partition) time.Duration {
+	due, ok := p.NextDue()
+	if !ok || !o.cfg.Ticks {
+		return maxWait
+	}
+	return min(max(time.UnixMilli(due).Sub(o.now()), time.Millisecond), maxWait)
+}
+
+// tick gives a quiet partition whose deadline has passed by wall clock a record to
+// move its clock. It acts only on reading it, so the log alone decides (invariant 3).
+func (o *owner) tick(ctx context.Context, p *session.Partition) error {
+	due, ok := p.NextDue()
+	if !ok || !o.cfg.Ticks || o.now().UnixMilli() < due {
+		return nil
+	}
+	record := wire.Tick(o.number, false)
+	record.Time = o.now()
+	_, err := retry(ctx, o.Enricher, o.number, func() (struct{}, error) {
+		err := o.ticks.Produce(ctx, []kafka.Record{record})[0].Err
+		if errors.Is(err, kafka.ErrOutcomeUnknown) || errors.Is(err, kafka.ErrQueueFull) {
+			err = nil // should it not be there, the next round writes another
+		}
+		return struct{}{}, err
+	})
+	if err == nil {
+		o.metrics.ticks.Inc()
+	}
+	return err
+}
+
+// apply takes a batch in and writes its effects in one transaction. Where that
+// cannot be done, the state is thrown away: it is ahead of the changelog.
+func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session.Record, next int64) (err error) {
+	p := o.state
+	defer func() {
+		if err != nil {
+			o.forget()
+		}
+	}()
+	fx, err := p.Process(records, next)
+	if err != nil {
+		return fmt.Errorf("enricher: partition %d: %w", o.number, err)
+	}
+	out, err := o.encode(raw, fx)
+	if err != nil {
+		return fmt.Errorf("enricher: partition %d: %w", o.number, err)
+	}
+	began := time.Now()
+	_, err = retry(ctx, o.Enricher, o.number, func() (struct{}, error) {
+		// Invariant 4: outputs, state and input position are one transaction.
+		return struct{}{}, o.tx.Commit(ctx, kafka.Txn{
+			Records: out,
+			Group:   &kafka.GroupOffsets{Generation: o.gen, Topic: topic.Lifecycle, Offsets: map[int32]int64{o.number: next}},
+		})
+	})
+	if err != nil {
+		return err
+	}
+	o.metrics.batch.Observe(time.Since(began).Seconds())
+	o.count(records, fx)
+	o.advance(o.number, next)
+	return nil
+}
+
+func (o *owner) forget() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	delete(o.kept, o.number)
+}
+
+func (o *owner) count(records []session.Record, fx *session.Effects) {
+	m := o.metrics
+	var ticks float64
+	for i := range records {
+		if records[i].Tick {
+			ticks++
+		}
+	}
+	before, after := o.counted(fx.Position)
+	m.records.WithLabelValues("applied").Add(float64(after.Applied - before.Applied))
+	m.records.WithLabelValues("already_applied").Add(float64(after.AlreadyApplied - before.AlreadyApplied))
+	m.records.WithLabelValues("dead_lettered").Add(float64(len(fx.DeadLetters)))
+	m.records.WithLabelValues("tick").Add(ticks)
+	for _, d := range fx.DeadLetters {
+		m.reasons.WithLabelValues(string(d.Bad.Reason)).Inc()
+	}
+	for i := range fx.UserEvents {
+		m.userEvents.WithLabelValues(string(fx.UserEvents[i].What.Cause)).Inc()
+	}
+	m.attached.Add(float64(len(fx.Attached)))
+	m.ignored.Add(float64(fx.IgnoredParameters))
+	m.timedOut.Add(float64(fx.TimedOut))
+	n, bytes := o.state.Sessions()
+	m.sessions.WithLabelValues(o.label).Set(float64(n))
+	m.stateBytes.WithLabelValues(o.label).Set(float64(bytes))
+	m.position.WithLabelValues(o.label).Set(float64(fx.Position.Next))
+}

@@ -1,0 +1,173 @@
+package enricher
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/session"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+)
+
+// restoreBytes is what one fetch of the changelog reads.
+const restoreBytes = 8 << 20
+
+// agreement is how long the group's offset may take to come to equal the restored position.
+const agreement = 30 * time.Second
+
+// takeOver restores the partition's state and checks that it fits the group's offset.
+func (o *owner) takeOver(ctx context.Context) error {
+	began := time.Now()
+	if err := o.restore(ctx); err != nil {
+		return err
+	}
+	o.metrics.restore.Observe(time.Since(began).Seconds())
+	o.last = o.state.Position()
+	if err := o.agree(ctx, o.last.Next); err != nil {
+		return err
+	}
+	o.advance(o.number, o.last.Next)
+	return nil
+}
+
+// restore reads the changelog to its end, read-committed. A state that was kept
+// from a former assignment does, if nobody has written the changelog since.
+func (o *owner) restore(ctx context.Context) error {
+	o.setStatus(o.number, false, "restoring its state")
+	ends, err := retry(ctx, o.Enricher, o.number, func() (map[int32]kafka.OffsetRange, error) { return o.kafka.Offsets(ctx, topic.Sessions) })
+	if err != nil {
+		return err
+	}
+	end := ends[o.number]
+	o.mu.Lock()
+	kept := o.kept[o.number]
+	o.mu.Unlock()
+	if kept != nil {
+		same, err := o.unchanged(ctx, end, kept.Position())
+		if same || err != nil {
+			o.state = kept
+			return err
+		}
+	}
+	p := session.NewPartition(o.rules(), o.number)
+	found := false
+	for offset := end.Earliest; offset < end.Latest; {
+		got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
+			return o.kafka.Fetch(ctx, kafka.FetchRequest{Topic: topic.Sessions, Partition: o.number, Offset: offset, MaxBytes: restoreBytes, MaxWait: maxWait})
+		})
+		if errors.Is(err, kafka.ErrOffsetOutOfRange) {
+			return fault.Outagef("enricher: %s was cleaned while it was read: %w", topic.Sessions, err)
+		}
+		if err != nil {
+			return err
+		}
+		for i := range got.Records {
+			position, err := o.restoreRecord(p, &got.Records[i])
+			if err != nil {
+				return fault.Misconfigf("enricher: partition %d of %s, offset %d: %w", o.number, topic.Sessions, got.Records[i].Offset, err)
+			}
+			found = found || position
+		}
+		offset = got.Next
+	}
+	if !found {
+		if err := o.begin(ctx, p); err != nil {
+			return err
+		}
+	}
+	o.state = p
+	o.mu.Lock()
+	o.kept[o.number] = o.state
+	o.mu.Unlock()
+	return nil
+}
+
+// unchanged reports whether the changelog ends with the transaction that wrote pos:
+// each ends with its position and its marker, and no two positions are equal.
+func (o *owner) unchanged(ctx context.Context, end kafka.OffsetRange, pos session.Position) (bool, error) {
+	offset := max(end.Earliest, end.Latest-2)
+	if offset >= end.Latest {
+		return false, nil
+	}
+	got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
+		return o.kafka.Fetch(ctx, kafka.FetchRequest{Topic: topic.Sessions, Partition: o.number, Offset: offset, MaxBytes: restoreBytes, MaxWait: maxWait})
+	})
+	if err != nil || len(got.Records) == 0 {
+		return false, err
+	}
+	last := &got.Records[len(got.Records)-1]
+	if !wire.IsPosition(last) {
+		return false, nil
+	}
+	found, err := o.codec.ParsePosition(last)
+	return err == nil && found == pos, err
+}
+
+func (o *owner) restoreRecord(p *session.Partition, r *kafka.Record) (position bool, err error) {
+	if wire.IsPosition(r) {
+		pos, err := o.codec.ParsePosition(r)
+		if err == nil {
+			p.RestorePosition(pos)
+		}
+		return true, err
+	}
+	if r.Value == nil {
+		return false, p.Restore(string(r.Key), nil)
+	}
+	state, err := o.codec.UnframeState(r.Value)
+	if err != nil {
+		return false, err
+	}
+	return false, p.Restore(string(r.Key), state)
+}
+
+// begin starts a partition that has no position yet: at the log's beginning.
+func (o *owner) begin(ctx context.Context, p *session.Partition) error {
+	starts, err := retry(ctx, o.Enricher, o.number, func() (map[int32]kafka.OffsetRange, error) { return o.kafka.Offsets(ctx, topic.Lifecycle) })
+	if err != nil {
+		return err
+	}
+	p.RestorePosition(session.Position{Next: starts[o.number].Earliest})
+	return nil
+}
+
+// agree waits for the group's offset to equal the restored position. They were
+// written in one transaction, so a difference that stays means that the changelog
+// and the group are not of one generation: starting would lose or repeat events.
+func (o *owner) agree(ctx context.Context, position int64) error {
+	type committed struct {
+		offset int64
+		found  bool
+	}
+	deadline := o.now().Add(agreement)
+	for {
+		c, err := retry(ctx, o.Enricher, o.number, func() (committed, error) {
+			offset, found, err := o.kafka.CommittedOffset(ctx, o.cfg.Group, topic.Lifecycle, o.number)
+			return committed{offset, found}, err
+		})
+		if err != nil {
+			return err
+		}
+		if !c.found || c.offset == position {
+			return nil
+		}
+		why := fmt.Sprintf("the changelog stands at offset %d, the group %s at %d", position, o.cfg.Group, c.offset)
+		if o.now().After(deadline) {
+			return fault.Misconfigf("enricher: partition %d of %s: %s; they must be equal", o.number, topic.Lifecycle, why)
+		}
+		o.setStatus(o.number, false, why)
+		if !wait(ctx, 100*time.Millisecond) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (o *owner) rules() session.Rules {
+	r := o.cfg.rules()
+	r.Decode = o.codec.DecodeData
+	return r
+}
