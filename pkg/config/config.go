@@ -45,7 +45,7 @@ func Load(ctx context.Context, env Environment, prefixes []string, targets ...an
 	known := map[string]bool{}
 	for _, target := range targets {
 		v := reflect.ValueOf(target).Elem()
-		faults = append(faults, fields(ctx, env, v, known)...)
+		faults = append(faults, fields(ctx, env, "", v, known)...)
 	}
 	if len(faults) == 0 {
 		for _, target := range targets {
@@ -62,28 +62,41 @@ func Load(ctx context.Context, env Environment, prefixes []string, targets ...an
 }
 
 // fields loads each field by itself, since go-envconfig stops at the first fault.
-func fields(ctx context.Context, env Environment, v reflect.Value, known map[string]bool) []error {
+func fields(ctx context.Context, env Environment, prefix string, v reflect.Value, known map[string]bool) []error {
 	var faults []error
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
-		tag, ok := f.Tag.Lookup("env")
-		if !ok {
-			if f.Type.Kind() == reflect.Struct && f.IsExported() {
-				faults = append(faults, fields(ctx, env, v.Field(i), known)...)
-			}
+		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
+		name = strings.TrimSpace(name)
+		switch {
+		case name == "-" || !f.IsExported():
+			continue
+		case name == "" && f.Type.Kind() == reflect.Struct:
+			faults = append(faults, fields(ctx, env, prefix+option(options, "prefix"), v.Field(i), known)...)
+			continue
+		case name == "":
 			continue
 		}
-		name, _, _ := strings.Cut(tag, ",")
-		known[strings.TrimSpace(name)] = true
+		known[prefix+name] = true
 		one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}}))
-		err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: one.Interface(), Lookuper: envconfig.MapLookuper(env)})
-		if err != nil {
-			faults = append(faults, fmt.Errorf("%s: %s", name, reason(f, err)))
+		lookup := envconfig.PrefixLookuper(prefix, envconfig.MapLookuper(env))
+		if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: one.Interface(), Lookuper: lookup}); err != nil {
+			faults = append(faults, fmt.Errorf("%s%s: %s", prefix, name, reason(f, err)))
 			continue
 		}
 		v.Field(i).Set(one.Elem().Field(0))
 	}
 	return faults
+}
+
+// option returns the value of an option of an env tag, such as prefix=KAFKA_.
+func option(options, name string) string {
+	for o := range strings.SplitSeq(options, ",") {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(o), name+"="); ok {
+			return value
+		}
+	}
+	return ""
 }
 
 // reason says what is wrong without repeating the value, which may be a secret.

@@ -28,6 +28,8 @@ func (c *checked) Validate() []error {
 
 type plain struct {
 	Net   nested
+	Peer  nested        `env:", prefix=PEER_"`
+	Skip  string        `env:"-"`
 	Wait  time.Duration `env:"DEMO_WAIT, default=5s"`
 	Limit int           `env:"DEMO_LIMIT, default=3"`
 	Token string        `env:"DEMO_TOKEN, required"`
@@ -37,8 +39,8 @@ type plain struct {
 func TestLoadFillsDefaultsAndNestedStructs(t *testing.T) {
 	t.Parallel()
 	var c plain
-	require.NoError(t, config.Load(t.Context(), config.Environment{"DEMO_TOKEN": "x", "DEMO_WAIT": "2m"}, []string{"DEMO_"}, &c))
-	require.Equal(t, plain{Net: nested{":8080"}, Wait: 2 * time.Minute, Limit: 3, Token: "x", On: true}, c)
+	require.NoError(t, config.Load(t.Context(), config.Environment{"DEMO_TOKEN": "x", "DEMO_WAIT": "2m", "PEER_DEMO_ADDR": ":9090"}, []string{"DEMO_"}, &c))
+	require.Equal(t, plain{Net: nested{":8080"}, Peer: nested{":9090"}, Wait: 2 * time.Minute, Limit: 3, Token: "x", On: true}, c)
 }
 
 func TestLoadNamesEveryFaultAtOnce(t *testing.T) {

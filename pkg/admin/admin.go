@@ -1,0 +1,72 @@
+// Package admin serves what operators and Kubernetes ask a service for: /livez,
+// /readyz and /metrics.
+package admin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/ringback/ringback/pkg/fault"
+)
+
+// Probes answer for a service; each returns why not, or nil.
+type Probes struct {
+	Live  func() error // nil: always alive while the process answers
+	Ready func() error
+}
+
+// Handler serves the probes and the metrics.
+func Handler(p Probes, metrics prometheus.Gatherer) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /livez", probe(p.Live))
+	mux.Handle("GET /readyz", probe(p.Ready))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	return mux
+}
+
+func probe(ask func() error) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		if ask != nil {
+			if err := ask(); err != nil {
+				w.WriteHeader(http.StatusServiceUnavailable)
+				fmt.Fprintln(w, err)
+				return
+			}
+		}
+		fmt.Fprintln(w, "ok")
+	}
+}
+
+// Serve serves h on addr until ctx ends. An empty addr serves nothing.
+func Serve(ctx context.Context, addr string, h http.Handler) error {
+	if addr == "" {
+		<-ctx.Done()
+		return nil
+	}
+	l, err := net.Listen("tcp", addr)
+	if err != nil {
+		return fault.Misconfigf("admin: %w", err)
+	}
+	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(l) }()
+	select {
+	case err := <-done:
+		return fmt.Errorf("admin: %w", err)
+	case <-ctx.Done():
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := server.Shutdown(closing); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("admin: %w", err)
+		}
+		return nil
+	}
+}
