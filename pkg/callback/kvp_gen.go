@@ -6,7 +6,7 @@ package callback
 const (
 	// KeyTenantDBID is _CB_TENANT_DBID: Tenant DBID.
 	KeyTenantDBID KVP = iota
-	// KeyDisposition is _CB_DISPOSITION: Callback state and reason.
+	// KeyDisposition is _CB_DISPOSITION: State of the callback and the reason for it: <state>.<reason>.
 	KeyDisposition
 	// KeyServiceID is _CB_SERVICE_ID: Id of the callback service request (GMS service instance or ORS session).
 	KeyServiceID
@@ -36,7 +36,7 @@ const (
 	KeyTDial4
 	// KeyTDial5 is _CB_T_DIAL_5: UTC time of the fifth dialing attempt (UTC epoch seconds).
 	KeyTDial5
-	// KeyIxnStartIgnoringAvailability is _CB_IXN_START_IGNORING_AVAILABILITY: Always 0 for premise callback (0 or 1).
+	// KeyIxnStartIgnoringAvailability is _CB_IXN_START_IGNORING_AVAILABILITY: 1 where the callback interaction starts whatever the availability of agents; always 0 for premise callback (0 or 1).
 	KeyIxnStartIgnoringAvailability
 	// KeyFinalRecord is _CB_FINAL_RECORD: 1 where this is the final record about the service (0 or 1).
 	KeyFinalRecord
@@ -50,15 +50,15 @@ const (
 	KeyPosWhenCallbackWasOffered
 	// KeyDCallbackOffer is _CB_D_CALLBACK_OFFER: Duration of the callback offer (seconds).
 	KeyDCallbackOffer
-	// KeyOfferEWTInboundVQ is _CB_OFFER_EWT_INBOUND_VQ: Estimated wait of the queue that takes rejected calls and calls with no offer; equal to _CB_EWT_WHEN_CALLBACK_WAS_OFFERED where accepted callbacks use the same virtual queue (the request parameter is our addition to the guide's list) (seconds).
+	// KeyOfferEWTInboundVQ is _CB_OFFER_EWT_INBOUND_VQ: Estimated wait of the queue that takes rejected calls and calls with no offer; equal to _CB_EWT_WHEN_CALLBACK_WAS_OFFERED where accepted callbacks use the same virtual queue (seconds).
 	KeyOfferEWTInboundVQ
 	// KeyNAbandonedDuringCallbackOffer is _CB_N_ABANDONED_DURING_CALLBACK_OFFER: 1 where the caller dropped without accepting or rejecting the offer (0 or 1).
 	KeyNAbandonedDuringCallbackOffer
-	// KeyCustomerANI is _CB_CUSTOMER_ANI: ANI of the customer in in-queue scenarios; may equal _CB_CUSTOMER_PHONE_NUMBER; empty where no ANI was detected (the request parameter is our addition to the guide's list).
+	// KeyCustomerANI is _CB_CUSTOMER_ANI: ANI of the customer in in-queue scenarios; may equal _CB_CUSTOMER_PHONE_NUMBER; empty where no ANI was detected.
 	KeyCustomerANI
 	// KeyTServiceEnd is _CB_T_SERVICE_END: UTC time when the service completed or was terminated (UTC epoch seconds).
 	KeyTServiceEnd
-	// KeyDCustomerWaitedBeforeOffer is _CB_D_CUSTOMER_WAITED_BEFORE_OFFER: Time waited in the queue before a callback was offered (the request parameter is our addition to the guide's list) (seconds).
+	// KeyDCustomerWaitedBeforeOffer is _CB_D_CUSTOMER_WAITED_BEFORE_OFFER: Time waited in the queue before a callback was offered (seconds).
 	KeyDCustomerWaitedBeforeOffer
 	// KeyDWaitingForAgentOffline is _CB_D_WAITING_FOR_AGENT_OFFLINE: Time the customer waited offline for an agent to become available (seconds).
 	KeyDWaitingForAgentOffline
@@ -88,9 +88,9 @@ const (
 	KeyNCallbackOffered
 	// KeyNCallbackAccepted is _CB_N_CALLBACK_ACCEPTED: 1 where a callback offer was accepted (0 or 1).
 	KeyNCallbackAccepted
-	// KeyNCallbackMediaAttempts is _CB_N_CALLBACK_MEDIA_ATTEMPTS: Total callback attempts or notifications - successful or not (number).
+	// KeyNCallbackMediaAttempts is _CB_N_CALLBACK_MEDIA_ATTEMPTS: Total callback attempts or notifications, successful or not (number).
 	KeyNCallbackMediaAttempts
-	// KeyTServiceStart is _CB_T_SERVICE_START: UTC time when the service started (the callback request or the offer - by deployment) (UTC epoch seconds).
+	// KeyTServiceStart is _CB_T_SERVICE_START: UTC time when the service started (the callback request or the offer, by deployment) (UTC epoch seconds).
 	KeyTServiceStart
 	// KeyDimVQDBID is _CB_DIM_VQ_DBID: DBID of the virtual queue used to find the target agent.
 	KeyDimVQDBID
@@ -128,21 +128,21 @@ const (
 	KeyPriorityWhenCallbackAccepted
 	// KeyPriorityWhenCustomerConnected is _CB_PRIORITY_WHEN_CUSTOMER_CONNECTED: Priority of the virtual interaction when the customer was connected.
 	KeyPriorityWhenCustomerConnected
-	// KeyPriorityAtTheEndOfOnlineWait is _CB_PRIORITY_AT_THE_END_OF_ONLINE_WAIT: Priority when the customer was connected to the agent - or when the customer disconnected while waiting.
+	// KeyPriorityAtTheEndOfOnlineWait is _CB_PRIORITY_AT_THE_END_OF_ONLINE_WAIT: Priority when the customer was connected to the agent, or when the customer disconnected while waiting.
 	KeyPriorityAtTheEndOfOnlineWait
-	// KeyEWTThresholdWhenOffered is _CB_EWT_THRESHOLD_WHEN_OFFERED: Threshold of estimated wait used to decide on the offer; passed by the application that makes the offer (the request parameter is our addition to the guide's list) (seconds).
+	// KeyEWTThresholdWhenOffered is _CB_EWT_THRESHOLD_WHEN_OFFERED: Threshold of estimated wait used to decide on the offer; passed by the application that makes the offer (seconds).
 	KeyEWTThresholdWhenOffered
-	// KeyNIsSnoozed is _CB_N_IS_SNOOZED: Named among the keys sent for outbound calls; no Info Mart column (0 or 1).
+	// KeyNIsSnoozed is _CB_N_IS_SNOOZED: 1 where the callback was snoozed; sent with the keys of outbound calls, without an Info Mart column (0 or 1).
 	KeyNIsSnoozed
-	// KeyTNextRedialAttempt is _CB_T_NEXT_REDIAL_ATTEMPT: Named among the keys sent for outbound calls; no Info Mart column (UTC epoch seconds).
+	// KeyTNextRedialAttempt is _CB_T_NEXT_REDIAL_ATTEMPT: Time for which a snooze has set the next attempt, while none has followed it; sent with the keys of outbound calls, without an Info Mart column (UTC epoch seconds).
 	KeyTNextRedialAttempt
-	// KeyTLastDialAttempt is _CB_T_LAST_DIAL_ATTEMPT: Named among the keys sent for outbound calls; no Info Mart column (UTC epoch seconds).
+	// KeyTLastDialAttempt is _CB_T_LAST_DIAL_ATTEMPT: Time of the last dial attempt or push; sent with the keys of outbound calls, without an Info Mart column (UTC epoch seconds).
 	KeyTLastDialAttempt
-	// KeyNCallbackOffersPerSession is _CB_N_CALLBACK_OFFERS_PER_SESSION: Offers made in the session; no Info Mart column (number).
+	// KeyNCallbackOffersPerSession is _CB_N_CALLBACK_OFFERS_PER_SESSION: Number of offers made in the session, without an Info Mart column (number).
 	KeyNCallbackOffersPerSession
-	// KeyDLastCallbackOffer is _CB_D_LAST_CALLBACK_OFFER: Duration of the last offer; no Info Mart column (seconds).
+	// KeyDLastCallbackOffer is _CB_D_LAST_CALLBACK_OFFER: Duration of the last offer, without an Info Mart column (seconds).
 	KeyDLastCallbackOffer
-	// KeyCustomerPhoneNumber is _CB_CUSTOMER_PHONE_NUMBER: Number the customer is called at; named in the guide beside _CB_CUSTOMER_ANI; column name from memory.
+	// KeyCustomerPhoneNumber is _CB_CUSTOMER_PHONE_NUMBER: Number the customer is called at; the guide names it beside _CB_CUSTOMER_ANI.
 	KeyCustomerPhoneNumber
 )
 

@@ -76,6 +76,7 @@ type Head struct {
 	DueAt   int64
 	Pending bool
 	Closed  bool
+	Ended   bool // its last UserEvent was a FINAL
 }
 
 // ParseHead reads the head of an encoded state.
@@ -83,6 +84,9 @@ func ParseHead(b []byte) (Head, error) {
 	d := decoder{b: b}
 	h := Head{DueAt: d.long(), Pending: d.bool()}
 	h.Closed = d.long() > 0
+	d.long() // next sequence
+	d.bool() // started
+	h.Ended = d.bool()
 	return h, d.err
 }
 

@@ -54,7 +54,7 @@ func TestTheStateIsARecordOfItsSchema(t *testing.T) {
 		require.Equal(t, b, back.Append(nil), name)
 		head, err := session.ParseHead(b)
 		require.NoError(t, err, name)
-		require.Equal(t, session.Head{DueAt: s.DueAt, Pending: s.Pending, Closed: s.Closed()}, head, name)
+		require.Equal(t, session.Head{DueAt: s.DueAt, Pending: s.Pending, Closed: s.Closed(), Ended: s.Final}, head, name)
 	}
 }
 

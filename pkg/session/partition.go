@@ -69,6 +69,25 @@ type held struct {
 	due     int64
 	timer   int64 // due of its entry in the heap; 0 without one
 	pending bool
+	phase   phase
+}
+
+// phase is how far a session is, for counting.
+type phase uint8
+
+const (
+	none phase = iota
+	openPhase
+	endedPhase
+	closedPhase
+)
+
+// Sessions counts the sessions of a partition.
+type Sessions struct {
+	Open   int // go on
+	Ended  int // their last UserEvent was a FINAL
+	Closed int // only a marker is left
+	Bytes  int // of all their states, encoded
 }
 
 // Partition holds the sessions of one partition of the lifecycle topic. It is not
@@ -82,8 +101,10 @@ type Partition struct {
 	timers timers
 
 	// Of the batch in hand: the sessions it has touched, decoded.
-	open  map[string]*opened
-	bytes int
+	open map[string]*opened
+
+	phases [4]int // number of sessions in each
+	bytes  int
 }
 
 type opened struct {
@@ -116,8 +137,23 @@ func (p *Partition) RestorePosition(pos Position) { p.pos = pos }
 // Position returns how far the partition has been read.
 func (p *Partition) Position() Position { return p.pos }
 
-// Sessions returns the number of sessions held, closed markers among them, and the bytes of their states.
-func (p *Partition) Sessions() (n, bytes int) { return len(p.held), p.bytes }
+// Sessions counts the sessions held.
+func (p *Partition) Sessions() Sessions {
+	return Sessions{Open: p.phases[openPhase], Ended: p.phases[endedPhase], Closed: p.phases[closedPhase], Bytes: p.bytes}
+}
+
+func (p *Partition) count(h *held, closed, ended bool) {
+	to := openPhase
+	switch {
+	case closed:
+		to = closedPhase
+	case ended:
+		to = endedPhase
+	}
+	p.phases[h.phase]--
+	p.phases[to]++
+	h.phase = to
+}
 
 // NextDue returns when the next deadline passes, false without one.
 func (p *Partition) NextDue() (int64, bool) {
@@ -298,6 +334,7 @@ func (p *Partition) session(id string) (*opened, error) {
 		id = strings.Clone(id)
 		h = &held{}
 		p.held[id] = h
+		p.phases[none]++
 	} else {
 		var err error
 		if s.State, err = Parse(id, h.encoded); err != nil {
@@ -313,6 +350,7 @@ func (p *Partition) settle(s *opened) {
 	s.changed = true
 	h := p.held[s.ServiceID]
 	h.due, h.pending = s.DueAt, s.Pending
+	p.count(h, s.Closed(), s.Final)
 	p.arm(s.ServiceID, h)
 }
 
@@ -331,15 +369,18 @@ func (p *Partition) keep(id string, encoded []byte, head Head) {
 	if h == nil {
 		h = &held{}
 		p.held[id] = h
+		p.phases[none]++
 	}
 	p.bytes += len(encoded) - len(h.encoded)
 	h.encoded, h.due, h.pending = encoded, head.DueAt, head.Pending
+	p.count(h, head.Closed, head.Ended)
 	p.arm(id, h)
 }
 
 func (p *Partition) forget(id string) {
 	if h := p.held[id]; h != nil {
 		p.bytes -= len(h.encoded)
+		p.phases[h.phase]--
 		delete(p.held, id)
 	}
 }

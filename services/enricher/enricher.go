@@ -46,6 +46,30 @@ type Enricher struct {
 	moved  chan struct{}                // closed and replaced when a position moves
 	next   map[int32]int64              // next offset of every partition seen, for WaitFor
 	paused map[int32]*poisonHold        // partitions that wait for an operator
+
+	counts   Counts
+	sessions map[int32]session.Sessions // as of the last batch
+}
+
+// Counts are what this member has read and sent since it started.
+type Counts struct {
+	Read           int64 `json:"read"` // the sum of the next four (invariant 2)
+	Applied        int64 `json:"applied"`
+	AlreadyApplied int64 `json:"already_applied"`
+	DeadLettered   int64 `json:"dead_lettered"`
+	Ticks          int64 `json:"ticks"`
+	UserEvents     int64 `json:"user_events"`
+	AttachedData   int64 `json:"attached_data"`
+}
+
+func (c *Counts) add(d Counts) {
+	c.Read += d.Read
+	c.Applied += d.Applied
+	c.AlreadyApplied += d.AlreadyApplied
+	c.DeadLettered += d.DeadLettered
+	c.Ticks += d.Ticks
+	c.UserEvents += d.UserEvents
+	c.AttachedData += d.AttachedData
 }
 
 // status is how an owned partition does, for health.
@@ -62,7 +86,7 @@ func New(cfg Config, deps Deps) (*Enricher, error) {
 	e := &Enricher{
 		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now,
 		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{},
-		moved: make(chan struct{}),
+		moved: make(chan struct{}), sessions: map[int32]session.Sessions{},
 	}
 	if e.logger == nil {
 		e.logger = slog.New(slog.DiscardHandler)
@@ -141,15 +165,24 @@ func (e *Enricher) WaitFor(ctx context.Context, ends map[int32]int64) error {
 	}
 }
 
-// Positions returns the next offset of each partition that this member has read.
-func (e *Enricher) Positions() map[int32]int64 {
+// Counts returns what this member has read and sent.
+func (e *Enricher) Counts() Counts {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	m := make(map[int32]int64, len(e.next))
-	for n, next := range e.next {
-		m[n] = next
+	return e.counts
+}
+
+// Sessions counts the sessions of the partitions that this member has owned.
+func (e *Enricher) Sessions() (all session.Sessions) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, s := range e.sessions {
+		all.Open += s.Open
+		all.Ended += s.Ended
+		all.Closed += s.Closed
+		all.Bytes += s.Bytes
 	}
-	return m
+	return all
 }
 
 func (e *Enricher) advance(n int32, next int64) {

@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/ringback/ringback/pkg/fault"
-	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
 )
 
@@ -50,10 +49,4 @@ func (e *Enricher) Accept(partition int32, upTo int64) error {
 	default:
 	}
 	return nil
-}
-
-// counted returns the position's counters before and after the batch just written.
-func (o *owner) counted(now session.Position) (before, after session.Position) {
-	before, o.last = o.last, now
-	return before, now
 }

@@ -26,8 +26,8 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	counters := func(name, help, label string) *prometheus.CounterVec {
 		return prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "ringback", Subsystem: "enricher", Name: name, Help: help}, []string{label})
 	}
-	gauges := func(name, help string) *prometheus.GaugeVec {
-		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringback", Subsystem: "enricher", Name: name, Help: help}, []string{"partition"})
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		return prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "ringback", Subsystem: "enricher", Name: name, Help: help}, append([]string{"partition"}, labels...))
 	}
 	m := &metrics{
 		records:    counters("records_total", "Lifecycle records read, by outcome: applied, already_applied, dead_lettered, tick.", "outcome"),
@@ -38,7 +38,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		timedOut:   counter("sessions_timed_out_total", "Sessions that timed out."),
 		ticks:      counter("ticks_written_total", "Ticks written to quiet partitions."),
 		outages:    counter("outages_total", "Calls repeated because a dependency was away."),
-		sessions:   gauges("sessions", "Sessions whose state is held, closed markers among them."),
+		sessions:   gauges("sessions", "Sessions whose state is held, by phase: open, ended, closed (only a marker is left).", "phase"),
 		stateBytes: gauges("state_bytes", "Bytes of the states held, encoded."),
 		position:   gauges("position", "Next offset of the lifecycle topic, committed."),
 		batch: prometheus.NewHistogram(prometheus.HistogramOpts{

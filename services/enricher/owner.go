@@ -166,7 +166,7 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 		return err
 	}
 	o.metrics.batch.Observe(time.Since(began).Seconds())
-	o.count(records, fx)
+	o.count(fx)
 	o.advance(o.number, next)
 	return nil
 }
@@ -177,19 +177,18 @@ func (o *owner) forget() {
 	delete(o.kept, o.number)
 }
 
-func (o *owner) count(records []session.Record, fx *session.Effects) {
-	m := o.metrics
-	var ticks float64
-	for i := range records {
-		if records[i].Tick {
-			ticks++
-		}
+func (o *owner) count(fx *session.Effects) {
+	now, m := fx.Position, o.metrics
+	read := Counts{
+		Read: now.Read - o.last.Read, Applied: now.Applied - o.last.Applied, AlreadyApplied: now.AlreadyApplied - o.last.AlreadyApplied,
+		DeadLettered: now.DeadLettered - o.last.DeadLettered, Ticks: now.Ticks - o.last.Ticks,
+		UserEvents: int64(len(fx.UserEvents)), AttachedData: int64(len(fx.Attached)),
 	}
-	before, after := o.counted(fx.Position)
-	m.records.WithLabelValues("applied").Add(float64(after.Applied - before.Applied))
-	m.records.WithLabelValues("already_applied").Add(float64(after.AlreadyApplied - before.AlreadyApplied))
-	m.records.WithLabelValues("dead_lettered").Add(float64(len(fx.DeadLetters)))
-	m.records.WithLabelValues("tick").Add(ticks)
+	o.last = now
+	m.records.WithLabelValues("applied").Add(float64(read.Applied))
+	m.records.WithLabelValues("already_applied").Add(float64(read.AlreadyApplied))
+	m.records.WithLabelValues("dead_lettered").Add(float64(read.DeadLettered))
+	m.records.WithLabelValues("tick").Add(float64(read.Ticks))
 	for _, d := range fx.DeadLetters {
 		m.reasons.WithLabelValues(string(d.Bad.Reason)).Inc()
 	}
@@ -199,8 +198,14 @@ func (o *owner) count(records []session.Record, fx *session.Effects) {
 	m.attached.Add(float64(len(fx.Attached)))
 	m.ignored.Add(float64(fx.IgnoredParameters))
 	m.timedOut.Add(float64(fx.TimedOut))
-	n, bytes := o.state.Sessions()
-	m.sessions.WithLabelValues(o.label).Set(float64(n))
-	m.stateBytes.WithLabelValues(o.label).Set(float64(bytes))
+	held := o.state.Sessions()
+	m.sessions.WithLabelValues(o.label, "open").Set(float64(held.Open))
+	m.sessions.WithLabelValues(o.label, "ended").Set(float64(held.Ended))
+	m.sessions.WithLabelValues(o.label, "closed").Set(float64(held.Closed))
+	m.stateBytes.WithLabelValues(o.label).Set(float64(held.Bytes))
 	m.position.WithLabelValues(o.label).Set(float64(fx.Position.Next))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.counts.add(read)
+	o.sessions[o.number] = held
 }

@@ -27,6 +27,9 @@ func (o *owner) takeOver(ctx context.Context) error {
 	}
 	o.metrics.restore.Observe(time.Since(began).Seconds())
 	o.last = o.state.Position()
+	o.mu.Lock()
+	o.sessions[o.number] = o.state.Sessions()
+	o.mu.Unlock()
 	if err := o.agree(ctx, o.last.Next); err != nil {
 		return err
 	}

@@ -1,0 +1,55 @@
+package infomart
+
+import (
+	"strings"
+
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fault"
+)
+
+// EventData says which KVPs are kept in G_CUSTOM_DATA_S, as ICON's option
+// custom-states/store-event-data does.
+type EventData struct {
+	// Store is none, conf (only Keys) or all. Default all, as the guide sets it; empty is all.
+	Store string `env:"INFOMART_STORE_EVENT_DATA, default=all"`
+	// Keys are the names of the KVPs to keep with conf, such as _CB_SERVICE_ID.
+	Keys []string `env:"INFOMART_EVENT_DATA_KEYS"`
+}
+
+// Select returns the KVPs to keep, in schema order.
+func (e EventData) Select() ([]callback.KVP, error) {
+	var keep [callback.NumKVPs]bool
+	switch e.Store {
+	case "none":
+	case "", "all":
+		for k := range keep {
+			keep[k] = true
+		}
+	case "conf":
+		for _, name := range e.Keys {
+			k, ok := callback.KVPByName(strings.TrimSpace(name))
+			if !ok {
+				return nil, fault.Misconfigf("infomart: INFOMART_EVENT_DATA_KEYS names %q, which is no KVP of a callback UserEvent", name)
+			}
+			keep[k] = true
+		}
+	default:
+		return nil, fault.Misconfigf("infomart: INFOMART_STORE_EVENT_DATA is %q; it is none, conf or all", e.Store)
+	}
+	var selected []callback.KVP
+	for k, yes := range keep {
+		if yes {
+			selected = append(selected, callback.KVP(k))
+		}
+	}
+	return selected, nil
+}
+
+// customDataBits is the room for the rows of one batch in an ID of G_CUSTOM_DATA_S.
+const customDataBits = 20
+
+// CustomDataID is the ID of the n-th row that a batch writes to G_CUSTOM_DATA_S. The
+// batch's audit key in its upper part makes it unique, and finds a UserEvent's rows by
+// the primary key: in the range of the fact's DS_AUDIT_KEY, those whose GSYS_SEQ is
+// the fact's PRODUCER_BATCH_ID.
+func CustomDataID(audit int64, n int) int64 { return audit<<customDataBits | int64(n) }

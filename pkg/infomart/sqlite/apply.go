@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/infomart"
+)
+
+// batch is one Apply under way.
+type batch struct {
+	store    *Store
+	db       *session
+	in       *infomart.Batch
+	audit    int64 // key of its CTL_AUDIT_LOG row
+	custom   int   // rows of G_CUSTOM_DATA_S so far
+	result   infomart.Result
+	facts    []*infomart.Fact // the new ones
+	discards []infomart.Discard
+}
+
+// Apply implements [infomart.Store].
+func (s *Store) Apply(ctx context.Context, in infomart.Batch, beforeCommit func(context.Context, []infomart.Rejection) error) (infomart.Result, error) {
+	plan, err := infomart.NewPlan(&in)
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	keys, err := s.resolve(ctx, plan.Facts)
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	b := &batch{store: s, in: &in}
+	err = s.transaction(ctx, "apply", func(db *session) error {
+		b.db = db
+		return b.write(ctx, plan, keys, beforeCommit)
+	})
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	return b.result, nil
+}
+
+func (b *batch) write(ctx context.Context, plan infomart.Plan, keys map[string]int64, beforeCommit func(context.Context, []infomart.Rejection) error) error {
+	if err := movePosition(b.db, b.in.PositionKey, b.in.Expected, b.in.To); err != nil {
+		return err
+	}
+	var err error
+	if b.audit, err = nextAudit(b.db); err != nil {
+		return err
+	}
+	b.discards = plan.Discards
+	facts := make([]*infomart.Fact, 0, len(plan.Facts))
+	for _, f := range plan.Facts {
+		if !f.SetKeys(keys) {
+			b.discards = append(b.discards, f.Reject(callback.ReasonRefused, "the database refused a dimension row"))
+			continue
+		}
+		f.SetAudit(b.audit)
+		facts = append(facts, f)
+	}
+	err = infomart.Bisect(facts, b.try, isData, func(f *infomart.Fact, err error) {
+		b.discards = append(b.discards, f.Reject(callback.ReasonRefused, refusal(err)))
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(b.discards, func(x, y infomart.Discard) int { return cmp.Compare(x.Offset, y.Offset) })
+	if err := b.writeDiscards(); err != nil {
+		return err
+	}
+	if err := b.writeAudit(); err != nil {
+		return err
+	}
+	for _, d := range b.discards {
+		b.result.Rejected = append(b.result.Rejected, d.Rejection)
+	}
+	if beforeCommit == nil {
+		return nil
+	}
+	return beforeCommit(ctx, b.result.Rejected)
+}
+
+// try writes the facts in a savepoint, and leaves nothing behind where it fails.
+func (b *batch) try(facts []*infomart.Fact) error {
+	if _, err := b.db.exec("SAVEPOINT facts"); err != nil {
+		return err
+	}
+	applied, already, custom := 0, 0, b.custom
+	var added []*infomart.Fact
+	var conflicts []infomart.Discard
+	for _, f := range facts {
+		fresh, same, err := b.writeFact(f)
+		if err != nil {
+			b.custom = custom
+			if _, failed := b.db.exec("ROLLBACK TO facts"); failed != nil {
+				return failed
+			}
+			return err
+		}
+		switch {
+		case fresh:
+			applied++
+			added = append(added, f)
+		case same:
+			already++
+		default:
+			conflicts = append(conflicts, f.Conflict())
+		}
+	}
+	if _, err := b.db.exec("RELEASE facts"); err != nil {
+		return err
+	}
+	b.result.Applied += applied
+	b.result.AlreadyApplied += already
+	b.facts = append(b.facts, added...)
+	b.discards = append(b.discards, conflicts...)
+	return nil
+}
+
+var (
+	insertFact = factInsert()
+	selectFact = "SELECT " + factColumnNames() + ", EXISTS (SELECT 1 FROM CALLBACK_FACT n WHERE n.SERVICE_ID = f.SERVICE_ID AND n.EVENT_SEQUENCE > f.EVENT_SEQUENCE)" +
+		" FROM CALLBACK_FACT f WHERE SERVICE_ID = ? AND EVENT_SEQUENCE = ?"
+)
+
+const clearFinals = "UPDATE CALLBACK_FACT SET FINAL_RECORD = 0 WHERE SERVICE_ID = ? AND EVENT_SEQUENCE < ? AND FINAL_RECORD = 1"
+
+func factColumnNames() string {
+	var names []string
+	for _, c := range infomart.FactColumns() {
+		names = append(names, c.Name)
+	}
+	return strings.Join(names, ", ")
+}
+
+// factInsert is the insertion of a fact. Invariant 6: a row that arrives after a newer
+// one is not final, whatever it says.
+func factInsert() string {
+	var values []string
+	var service, sequence int
+	for i, c := range infomart.FactColumns() {
+		values = append(values, fmt.Sprintf("?%d", i+1))
+		switch c.Name {
+		case "SERVICE_ID":
+			service = i + 1
+		case "EVENT_SEQUENCE":
+			sequence = i + 1
+		}
+	}
+	for i, c := range infomart.FactColumns() {
+		if c.Name == "FINAL_RECORD" {
+			values[i] = fmt.Sprintf("CASE WHEN ?%d = 1 AND EXISTS (SELECT 1 FROM CALLBACK_FACT WHERE SERVICE_ID = ?%d AND EVENT_SEQUENCE > ?%d) THEN 0 ELSE ?%d END", i+1, service, sequence, i+1)
+		}
+	}
+	return "INSERT INTO CALLBACK_FACT (" + factColumnNames() + ") VALUES (" + strings.Join(values, ", ") +
+		") ON CONFLICT (SERVICE_ID, EVENT_SEQUENCE) DO NOTHING"
+}
+
+// writeFact writes a fact that is new (fresh), or says whether the one that is there is the same.
+func (b *batch) writeFact(f *infomart.Fact) (fresh, same bool, err error) {
+	inserted, err := b.db.exec(insertFact, f.Values...)
+	if err != nil {
+		return false, false, err
+	}
+	if inserted == 0 {
+		row, err := b.db.row(selectFact, f.ServiceID, int64(f.Sequence))
+		if err != nil {
+			return false, false, err
+		}
+		n := len(f.Values)
+		return false, f.SameContent(row[:n], row[n] == int64(1)), nil
+	}
+	if f.Sequence > 1 {
+		// Invariant 6: one final record a service, the newest.
+		if _, err := b.db.exec(clearFinals, f.ServiceID, int64(f.Sequence)); err != nil {
+			return false, false, err
+		}
+	}
+	return true, false, b.writeCustom(f.Event, f.Source, f.AddedTS)
+}
+
+// insertCustom is the insertion of all rows of one UserEvent: one statement that names
+// the keys itself and takes their values, several times as fast as one statement a row.
+func insertCustom(keep []callback.KVP) string {
+	if len(keep) == 0 {
+		return ""
+	}
+	var rows []string
+	for i, k := range keep {
+		rows = append(rows, fmt.Sprintf("(%d, '%s', ?%d)", i, k, i+5))
+	}
+	return "INSERT INTO G_CUSTOM_DATA_S (ID, TenantID, KeyName, Value, Added_ts, GSYS_SEQ)" +
+		" SELECT ?1 + column1, ?2, column2, column3, ?3, ?4 FROM (VALUES " + strings.Join(rows, ", ") + ") WHERE column3 IS NOT NULL"
+}
+
+func (b *batch) writeCustom(u *callback.UserEvent, source, addedTS int64) error {
+	keep := b.store.keep
+	if len(keep) == 0 {
+		return nil
+	}
+	args := make([]any, len(keep)+4)
+	args[0] = infomart.CustomDataID(b.audit, b.custom)
+	if tenant := &u.KVPs[callback.KeyTenantDBID]; tenant.Set {
+		args[1] = tenant.Int
+	}
+	args[2], args[3] = addedTS, source
+	for i, k := range keep {
+		if u.KVPs[k].Set {
+			args[i+4] = u.KVPs.Text(k)
+		}
+	}
+	_, err := b.db.exec(b.store.insertCustom, args...)
+	b.custom += len(keep)
+	return err
+}
+
+const insertDiscard = `INSERT INTO STG_TRANSFORM_DISCARDS
+	(TOPIC, PARTITION_ID, OFFSET_ID, REASON, DETAIL, MISSING_KVPS, SERVICE_ID, EVENT_SEQUENCE, CREATED_TS, CREATE_AUDIT_KEY, PRODUCER_BATCH_ID)
+	VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+
+// writeDiscards writes what makes no fact, and its custom data with it: a record that
+// is read again finds its discard there, and adds no second set of rows.
+func (b *batch) writeDiscards() error {
+	all := slices.Clone(b.discards)
+	for _, r := range b.in.SetAside {
+		source, err := infomart.ProducerBatchID(b.in.Partition, r.Offset)
+		if err != nil {
+			return err
+		}
+		all = append(all, infomart.Discard{Rejection: r, Source: source})
+	}
+	for _, d := range all {
+		fresh, err := b.db.exec(insertDiscard, append([]any{b.in.Topic, int64(b.in.Partition), d.Offset}, d.Columns(b.store.cfg.Now(), b.audit)...)...)
+		if err != nil {
+			return err
+		}
+		if fresh == 1 && d.Event != nil {
+			if err := b.writeCustom(d.Event, d.Source, d.AddedTS); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,93 @@
+package kafka
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/segmentio/kafka-go/compress"
+
+	"github.com/ringback/ringback/pkg/fault"
+)
+
+// Config says how to reach the cluster. The zero value of each field but Brokers takes its default.
+type Config struct {
+	// Brokers are the bootstrap addresses, host:port each. Required.
+	Brokers []string `env:"BROKERS"`
+	// ClientID is what the client calls itself in the broker's logs and quotas. Default ringback.
+	ClientID string `env:"CLIENT_ID"`
+	// DialTimeout bounds connecting to one broker, handshakes included. Default 5 s.
+	DialTimeout time.Duration `env:"DIAL_TIMEOUT"`
+	// RequestTimeout bounds one request and its answer. Default 10 s.
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT"`
+	// MetadataTTL is how long the cluster's layout is believed, and so how late a moved leader
+	// is noticed. Default 1 s.
+	MetadataTTL time.Duration `env:"METADATA_TTL"`
+	// TransactionTimeout is after what the broker aborts a transaction whose owner is silent.
+	// Default 60 s; at most the broker's transaction.max.timeout.ms.
+	TransactionTimeout time.Duration `env:"TRANSACTION_TIMEOUT"`
+	// Compression of what is written: none, gzip, snappy, lz4 or zstd. Default none, which costs
+	// the least where broker and client share a machine; over a network lz4 or zstd is worth it.
+	Compression string `env:"COMPRESSION"`
+}
+
+func (cfg Config) withDefaults() Config {
+	cfg.ClientID = cmp.Or(cfg.ClientID, "ringback")
+	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 5*time.Second)
+	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
+	cfg.MetadataTTL = cmp.Or(cfg.MetadataTTL, time.Second)
+	cfg.Compression = cmp.Or(cfg.Compression, "none")
+	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, time.Minute)
+	return cfg
+}
+
+// Validate returns all faults of the configuration, joined, as one Misconfiguration.
+func (cfg Config) Validate() error {
+	var faults []error
+	if len(cfg.Brokers) == 0 {
+		faults = append(faults, errors.New("KAFKA_BROKERS: no address given"))
+	}
+	for _, addr := range cfg.Brokers {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			faults = append(faults, fmt.Errorf("KAFKA_BROKERS: %q is not host:port: %w", addr, err))
+		}
+	}
+	for _, d := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"KAFKA_DIAL_TIMEOUT", cfg.DialTimeout},
+		{"KAFKA_REQUEST_TIMEOUT", cfg.RequestTimeout},
+		{"KAFKA_METADATA_TTL", cfg.MetadataTTL},
+		{"KAFKA_TRANSACTION_TIMEOUT", cfg.TransactionTimeout},
+	} {
+		if d.d < 0 {
+			faults = append(faults, fmt.Errorf("%s: %v is negative", d.name, d.d))
+		}
+	}
+	if _, err := parseCompression(cmp.Or(cfg.Compression, "none")); err != nil {
+		faults = append(faults, fmt.Errorf("KAFKA_COMPRESSION: %w", err))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return fault.Misconfigf("kafka: configuration: %w", err)
+	}
+	return nil
+}
+
+func parseCompression(name string) (compress.Compression, error) {
+	switch name {
+	case "none":
+		return compress.None, nil
+	case "gzip":
+		return compress.Gzip, nil
+	case "snappy":
+		return compress.Snappy, nil
+	case "lz4":
+		return compress.Lz4, nil
+	case "zstd":
+		return compress.Zstd, nil
+	}
+	return compress.None, fmt.Errorf("%q is none of none, gzip, snappy, lz4, zstd", name)
+}

@@ -1,0 +1,46 @@
+package kafka
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/pkg/embedded/broker"
+)
+
+// conformance is what the client must do on every broker: it runs against the embedded one here, and
+// against a real Apache Kafka with the build tag realkafka.
+func conformance(t *testing.T, brokers []string) {
+	for name, fn := range map[string]func(*testing.T, []string){
+		"Topics":       testTopics,
+		"Produce":      testProduce,
+		"Compression":  testCompression,
+		"LostAnswers":  testLostAnswers,
+		"RecordSize":   testRecordSize,
+		"Fetch":        testFetch,
+		"Compaction":   testCompaction,
+		"Transaction":  testTransaction,
+		"Aborted":      testAborted,
+		"Fencing":      testFencing,
+		"TxnOffsets":   testTxnOffsets,
+		"TxnLost":      testTxnLost,
+		"TxnLarge":     testTxnLarge,
+		"Group":        testGroup,
+		"GroupMembers": testGroupMembers,
+		"GroupZombie":  testGroupZombie,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			fn(t, brokers)
+		})
+	}
+}
+
+func TestEmbeddedBroker(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Config{Dir: t.TempDir(), CleanerInterval: 200 * time.Millisecond})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, b.Close()) })
+	conformance(t, b.Addrs())
+}

@@ -1,0 +1,164 @@
+package kafka
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"sync"
+
+	kafkago "github.com/segmentio/kafka-go"
+)
+
+// stickyBalancer assigns partitions so that members differ by at most one and as many as possible
+// stay where they are: a partition that moves costs a restore of its state. Each member brings what
+// it owned last, and the leader of the group decides from that alone.
+type stickyBalancer struct {
+	mu    sync.Mutex
+	owned claims
+}
+
+// claims is what a member brings to a rebalance.
+type claims struct {
+	Generation int32            `json:"generation"`
+	Partitions map[string][]int `json:"partitions"`
+}
+
+// owns notes what this member has been assigned.
+func (s *stickyBalancer) owns(gen *kafkago.Generation) {
+	owned := claims{Generation: gen.ID, Partitions: map[string][]int{}}
+	for topic, assignments := range gen.Assignments {
+		for _, a := range assignments {
+			owned.Partitions[topic] = append(owned.Partitions[topic], a.ID)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.owned = owned
+}
+
+// ProtocolName names the protocol that all members of a group must speak.
+func (s *stickyBalancer) ProtocolName() string { return "ringback-sticky" }
+
+// UserData is what this member brings to the next rebalance.
+func (s *stickyBalancer) UserData() ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return json.Marshal(s.owned)
+}
+
+type assignment struct {
+	topic     string
+	partition int
+}
+
+// load is one member's share while it is being made up.
+type load struct {
+	id     string
+	topics map[string]bool
+	claims claims
+	has    []assignment
+}
+
+// AssignGroups makes up the next generation. It depends on its arguments only.
+func (s *stickyBalancer) AssignGroups(members []kafkago.GroupMember, partitions []kafkago.Partition) kafkago.GroupMemberAssignments {
+	loads := make([]*load, 0, len(members))
+	for _, m := range members {
+		l := &load{id: m.ID, topics: map[string]bool{}}
+		for _, t := range m.Topics {
+			l.topics[t] = true
+		}
+		if json.Unmarshal(m.UserData, &l.claims) != nil {
+			l.claims = claims{} // it owned nothing that can be known
+		}
+		loads = append(loads, l)
+	}
+	slices.SortFunc(loads, func(a, b *load) int { return cmp.Compare(a.id, b.id) })
+
+	owner := owners(loads)
+	var free []assignment
+	for _, p := range sortedPartitions(partitions) {
+		if l := owner[p]; l != nil && l.topics[p.topic] {
+			l.has = append(l.has, p)
+		} else {
+			free = append(free, p)
+		}
+	}
+	for _, p := range free {
+		if l := lightest(loads, p.topic); l != nil {
+			l.has = append(l.has, p)
+		}
+	}
+	level(loads)
+
+	out := kafkago.GroupMemberAssignments{}
+	for _, l := range loads {
+		out[l.id] = map[string][]int{}
+		for _, p := range l.has {
+			out[l.id][p.topic] = append(out[l.id][p.topic], p.partition)
+		}
+	}
+	return out
+}
+
+// owners finds who owned what. Of two claims the one of the later generation counts: the other is
+// of a member that was put out and has come back.
+func owners(loads []*load) map[assignment]*load {
+	owner := map[assignment]*load{}
+	for _, l := range loads {
+		for topic, partitions := range l.claims.Partitions {
+			for _, n := range partitions {
+				p := assignment{topic, n}
+				if o := owner[p]; o == nil || o.claims.Generation < l.claims.Generation {
+					owner[p] = l
+				}
+			}
+		}
+	}
+	return owner
+}
+
+func sortedPartitions(partitions []kafkago.Partition) []assignment {
+	all := map[assignment]bool{}
+	for _, p := range partitions {
+		all[assignment{p.Topic, p.ID}] = true
+	}
+	return slices.SortedFunc(maps.Keys(all), func(a, b assignment) int {
+		return cmp.Or(cmp.Compare(a.topic, b.topic), cmp.Compare(a.partition, b.partition))
+	})
+}
+
+func lightest(loads []*load, topic string) *load {
+	var least *load
+	for _, l := range loads {
+		if l.topics[topic] && (least == nil || len(l.has) < len(least.has)) {
+			least = l
+		}
+	}
+	return least
+}
+
+// level moves partitions, the last ones first, until no move makes the shares more equal. Each
+// move makes the sum of squares of the shares smaller, so it ends.
+func level(loads []*load) {
+	for {
+		byWeight := slices.Clone(loads)
+		slices.SortStableFunc(byWeight, func(a, b *load) int { return cmp.Compare(len(b.has), len(a.has)) })
+		if !slices.ContainsFunc(byWeight, func(from *load) bool { return shed(from, loads) }) {
+			return
+		}
+	}
+}
+
+// shed moves one partition of from to a member with at least two fewer, where there is one.
+func shed(from *load, loads []*load) bool {
+	for i := len(from.has) - 1; i >= 0; i-- {
+		p := from.has[i]
+		if to := lightest(loads, p.topic); to != nil && len(to.has)+1 < len(from.has) {
+			from.has = slices.Delete(from.has, i, i+1)
+			to.has = append(to.has, p)
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,80 @@
+package wire
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/ringback/ringback/pkg/avro"
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/topic"
+)
+
+// Lifecycle makes the record of a lifecycle event.
+func (c *Codec) Lifecycle(e *callback.Event) (kafka.Record, error) {
+	s := shapes().lifecycle
+	value, err := appendData(avro.AppendHeader(make([]byte, 0, 192), c.ids[s.number]), &e.Data)
+	if err != nil {
+		return kafka.Record{}, err
+	}
+	a := attributes{
+		id: e.ID, source: e.Source, typ: string(e.Type), subject: e.Subject, time: e.Time,
+		tenant: e.TenantDBID, orsSession: e.ORSSessionID, extensions: e.Extensions,
+	}
+	return kafka.Record{
+		Topic:     topic.Lifecycle,
+		Partition: kafka.AnyPartition,
+		Key:       []byte(e.Subject),
+		Value:     value,
+		Headers:   a.headers(),
+	}, nil
+}
+
+// ParseLifecycle reads the record of a lifecycle event and checks it against the
+// contract of its type. The error is a *callback.BadRecord (its detail quotes nothing
+// that could be personal, invariant 10), an outage of the registry, or wraps
+// registry.ErrUnknownSchema: whether to ask again is the caller's matter.
+func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.Event, error) {
+	a, err := parseAttributes(r)
+	if err != nil {
+		return nil, err
+	}
+	e := &callback.Event{
+		Source: a.source, ID: a.id, Type: callback.Type(a.typ), Subject: a.subject, Time: a.time,
+		TenantDBID: a.tenant, ORSSessionID: a.orsSession, Extensions: a.extensions,
+	}
+	if e.Type.Rank() == 0 {
+		return nil, callback.Bad(callback.ReasonUnknownType, "ce_type %s is no type of lifecycle event", callback.ShowName(a.typ))
+	}
+	if err := checkKey(r, a); err != nil {
+		return nil, err
+	}
+	s := shapes().lifecycle
+	rec := s.take()
+	defer s.give(rec)
+	if err := c.decode(ctx, s, *rec, r.Value); err != nil {
+		return nil, err
+	}
+	readData(&e.Data, *rec)
+	if faults := e.Validate(); len(faults) > 0 {
+		return nil, callback.Bad(callback.CodeOf(faults), "%s", describe(faults))
+	}
+	return e, nil
+}
+
+// describe lists the faults, five at most.
+func describe(faults []callback.Fault) string {
+	var b strings.Builder
+	for i, f := range faults {
+		if i == 5 {
+			fmt.Fprintf(&b, "; and %d more", len(faults)-i)
+			break
+		}
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(f.String())
+	}
+	return b.String()
+}

@@ -1,0 +1,132 @@
+// Command producer takes lifecycle events in over HTTP and writes them to Kafka;
+// see package producer. docs/intake.md lists the variables that configure it.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/ringback/ringback/pkg/admin"
+	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+	"github.com/ringback/ringback/services/producer"
+)
+
+var version = "unknown"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, config.OS(), slog.New(slog.NewJSONHandler(os.Stderr, nil)))
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "producer %s: %v\n", version, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, env config.Environment, logger *slog.Logger) (err error) {
+	var settings struct {
+		AdminAddr string `env:"PRODUCER_ADMIN_ADDR, default=:8081"`
+		Producer  producer.Config
+		Queue     kafka.ProducerConfig `env:", prefix=PRODUCER_KAFKA_"`
+		Kafka     kafka.Config         `env:", prefix=KAFKA_"`
+		Registry  registry.Config      `env:", prefix=REGISTRY_"`
+	}
+	if err := config.Load(ctx, env, []string{"PRODUCER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Producer); err != nil {
+		return err
+	}
+	client, err := kafka.New(settings.Kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	schemas, err := registry.New(settings.Registry)
+	if err != nil {
+		return err
+	}
+	defer schemas.Close()
+	metrics := prometheus.NewRegistry()
+
+	// Health is told from the first moment to the last, through waiting and draining.
+	var server atomic.Pointer[producer.Server]
+	ready := func() error {
+		if s := server.Load(); s != nil {
+			return s.Ready()
+		}
+		return errors.New("producer: waiting for the schema registry")
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	telling, stopTelling := context.WithCancel(context.WithoutCancel(ctx))
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		cancel(admin.Serve(telling, settings.AdminAddr, admin.Handler(admin.Probes{Ready: ready}, metrics)))
+	}()
+	defer func() {
+		stopTelling()
+		<-told
+		if cause := context.Cause(ctx); err == nil && cause != nil && !errors.Is(cause, context.Canceled) {
+			err = cause
+		}
+	}()
+
+	codec, err := newCodec(ctx, schemas, logger)
+	if err != nil {
+		return stopped(ctx, err)
+	}
+	publisher := client.NewProducer(settings.Queue)
+	s, err := producer.New(settings.Producer, producer.Deps{
+		Encoder: codec, Publisher: publisher, Registerer: metrics, Logger: logger,
+		Reachable: func(ctx context.Context) error {
+			_, err := client.Partitions(ctx, topic.Lifecycle)
+			return err
+		},
+	})
+	if err != nil {
+		return err
+	}
+	server.Store(s)
+	err = s.Run(ctx)
+	// No request is left by now: what the queue still holds is nobody's answer any more.
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), settings.Producer.AckTimeout)
+	defer done()
+	return errors.Join(err, publisher.Close(closing))
+}
+
+// newCodec waits for the registry: an outage is waited out (invariant 7).
+func newCodec(ctx context.Context, schemas *registry.Client, logger *slog.Logger) (*wire.Codec, error) {
+	for said := false; ; said = true {
+		codec, err := wire.New(ctx, schemas)
+		if err == nil || fault.ClassOf(err) != fault.Outage || ctx.Err() != nil {
+			return codec, err
+		}
+		if !said {
+			logger.WarnContext(ctx, "the schema registry is away; waiting for it", "component", "producer", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// stopped drops an error that only says that the process was told to stop.
+func stopped(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,98 @@
+package producer
+
+import (
+	"fmt"
+	"net"
+	"time"
+)
+
+// Config is the producer's configuration. Every duration must be over 0.
+type Config struct {
+	// Addr is where events are taken in: host:port, port 0 for any free one.
+	Addr string `env:"PRODUCER_ADDR, default=:8080"`
+	// Auth is token, or off: then whoever reaches the address may write events.
+	Auth string `env:"PRODUCER_AUTH, default=token"`
+	// TokensFile holds the bearer tokens, one a line: token [tenantdbid] [name]. It is read again when it changes.
+	TokensFile string `env:"PRODUCER_TOKENS_FILE"`
+	// TokensInterval is how often TokensFile is looked at.
+	TokensInterval time.Duration `env:"PRODUCER_TOKENS_INTERVAL, default=5s"`
+	// MaxBody is the largest body of a request, in bytes.
+	MaxBody int64 `env:"PRODUCER_MAX_BODY, default=1048576"`
+	// MaxBatch is the most events of one batch.
+	MaxBatch int `env:"PRODUCER_MAX_BATCH, default=1000"`
+	// MaxInFlight is the most requests that are worked on at once; one more is answered 429.
+	MaxInFlight int `env:"PRODUCER_MAX_IN_FLIGHT, default=256"`
+	// MaxHeader is the largest header of a request, in bytes.
+	MaxHeader int `env:"PRODUCER_MAX_HEADER, default=65536"`
+	// AckTimeout is how long an acknowledgement is waited for; then the answer is 503 OUTCOME_UNKNOWN.
+	AckTimeout time.Duration `env:"PRODUCER_ACK_TIMEOUT, default=10s"`
+	// RetryAfter is what a 429 or 503 asks the client to wait, in whole seconds, rounded up.
+	RetryAfter time.Duration `env:"PRODUCER_RETRY_AFTER, default=1s"`
+	// ReadHeaderTimeout bounds reading a request's header, ReadTimeout header and body,
+	// WriteTimeout everything from the end of the header to the end of the answer,
+	// IdleTimeout the time between two requests of one connection.
+	ReadHeaderTimeout time.Duration `env:"PRODUCER_READ_HEADER_TIMEOUT, default=5s"`
+	ReadTimeout       time.Duration `env:"PRODUCER_READ_TIMEOUT, default=15s"`
+	WriteTimeout      time.Duration `env:"PRODUCER_WRITE_TIMEOUT, default=30s"`
+	IdleTimeout       time.Duration `env:"PRODUCER_IDLE_TIMEOUT, default=60s"`
+	// DrainTimeout is how long requests under way may take once the service is told to stop.
+	DrainTimeout time.Duration `env:"PRODUCER_DRAIN_TIMEOUT, default=20s"`
+}
+
+// The values of Config.Auth.
+const (
+	AuthToken = "token"
+	AuthOff   = "off"
+)
+
+// Validate returns every fault of the configuration.
+func (c *Config) Validate() []error {
+	var faults []error
+	faultf := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	if _, _, err := net.SplitHostPort(c.Addr); err != nil {
+		faultf("PRODUCER_ADDR: must be host:port, is %q", c.Addr)
+	}
+	switch {
+	case c.Auth != AuthToken && c.Auth != AuthOff:
+		faultf("PRODUCER_AUTH: must be token or off, is %q", c.Auth)
+	case c.Auth == AuthToken && c.TokensFile == "":
+		faultf("PRODUCER_TOKENS_FILE: is required, unless PRODUCER_AUTH is off")
+	case c.Auth == AuthOff && c.TokensFile != "":
+		faultf("PRODUCER_AUTH: is off although PRODUCER_TOKENS_FILE is given: its tokens would not be asked for")
+	}
+	for _, limit := range []struct {
+		name string
+		n    int64
+	}{
+		{"PRODUCER_MAX_BODY", c.MaxBody},
+		{"PRODUCER_MAX_BATCH", int64(c.MaxBatch)},
+		{"PRODUCER_MAX_IN_FLIGHT", int64(c.MaxInFlight)},
+		{"PRODUCER_MAX_HEADER", int64(c.MaxHeader)},
+	} {
+		if limit.n <= 0 {
+			faultf("%s: must be over 0, is %d", limit.name, limit.n)
+		}
+	}
+	for _, limit := range []struct {
+		name string
+		d    time.Duration
+	}{
+		{"PRODUCER_TOKENS_INTERVAL", c.TokensInterval},
+		{"PRODUCER_ACK_TIMEOUT", c.AckTimeout},
+		{"PRODUCER_RETRY_AFTER", c.RetryAfter},
+		{"PRODUCER_READ_HEADER_TIMEOUT", c.ReadHeaderTimeout},
+		{"PRODUCER_READ_TIMEOUT", c.ReadTimeout},
+		{"PRODUCER_WRITE_TIMEOUT", c.WriteTimeout},
+		{"PRODUCER_IDLE_TIMEOUT", c.IdleTimeout},
+		{"PRODUCER_DRAIN_TIMEOUT", c.DrainTimeout},
+	} {
+		if limit.d <= 0 {
+			faultf("%s: must be over 0, is %s", limit.name, limit.d)
+		}
+	}
+	if c.WriteTimeout <= c.AckTimeout {
+		// The connection would be cut before OUTCOME_UNKNOWN could be said.
+		faultf("PRODUCER_WRITE_TIMEOUT: must be longer than PRODUCER_ACK_TIMEOUT, is %s", c.WriteTimeout)
+	}
+	return faults
+}

@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/services/ringback/importer"
+	"github.com/ringback/ringback/services/ringback/pipeline"
+	"github.com/ringback/ringback/services/ringback/scenario"
+)
+
+type runOptions struct {
+	data, addr, admin string
+	files             []string
+	once              bool
+}
+
+func runCommand(std IO) *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "run the whole pipeline in this process, data in one directory",
+		Long: `run starts producer, enricher, both sinks, an embedded broker, schema registry,
+SQLite store and a simulated T-Server, with all data in one directory. A new
+directory is given a sample scenario, unless files are imported.
+
+With --once it stops when all that was imported has ended as applied, already
+applied or dead-lettered in every sink, and prints one JSON object on standard
+output. Settle and offer-grace deadlines are then made due; sessions that go on
+stay open and are counted.`,
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, std) },
+	}
+	dataFlag(c, &o.data)
+	c.Flags().StringArrayVar(&o.files, "import", nil, "import this `file` of CloudEvents in JSON Lines; repeatable; - is standard input")
+	c.Flags().BoolVar(&o.once, "once", false, "stop when all that was imported has been dealt with")
+	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8080", "take events in over HTTP at this `address`; with --once at none")
+	c.Flags().StringVar(&o.admin, "admin-addr", "", "serve /livez, /readyz and /metrics at this `address`")
+	return c
+}
+
+func run(ctx context.Context, o *runOptions, std IO) (err error) {
+	inputs, err := openInputs(o.files, std.In)
+	if err != nil {
+		return err
+	}
+	defer inputs.close()
+	settings, err := pipeline.LoadSettings(ctx, std.Env)
+	if err != nil {
+		return err
+	}
+	cfg := pipeline.Config{
+		Dir: o.data, Addr: o.addr, AdminAddr: o.admin, Partitions: 4, Settings: settings,
+		Logger: slog.New(slog.NewTextHandler(std.Err, nil)),
+	}
+	if o.once {
+		cfg.Addr = ""
+	}
+	began := time.Now()
+	p, err := pipeline.Start(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	stopped := false
+	defer func() {
+		if !stopped {
+			err = errors.Join(err, p.Stop())
+		}
+	}()
+	show := newProgress(std.Err, std.Terminal, p)
+	if !o.once {
+		show.banner(o.data)
+	}
+	if len(inputs) == 0 && p.New {
+		inputs = []input{{name: scenario.Sample, open: func() (io.ReadCloser, error) { return scenario.Open(scenario.Sample), nil }}}
+		show.say("the directory is new: playing the sample scenario %q", scenario.Sample)
+	}
+	working, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-p.Failed():
+			cancel(errPartEnded)
+		case <-working.Done():
+		}
+	}()
+	if len(inputs) > 0 || o.once {
+		if err = importAll(working, p, inputs, show, o.once); err != nil {
+			if errors.Is(context.Cause(working), errPartEnded) {
+				err = nil // Stop says which, and why
+			}
+			return err
+		}
+		summary, err := p.Summary(working, show.files, time.Since(began))
+		if err != nil {
+			return err
+		}
+		show.done(&summary)
+		if o.once {
+			stopped = true
+			if err := p.Stop(); err != nil {
+				return err
+			}
+			return summary.Print(std.Out)
+		}
+	}
+	show.say("press Ctrl-C to stop")
+	select {
+	case <-ctx.Done():
+	case <-p.Failed():
+	}
+	return nil
+}
+
+var errPartEnded = errors.New("a part of the pipeline has ended")
+
+// importAll imports the inputs and waits until the pipeline has dealt with them.
+func importAll(ctx context.Context, p *pipeline.Pipeline, inputs inputs, show *progress, once bool) error {
+	stop := show.start(ctx)
+	defer stop()
+	m := importer.Importer{Accepter: p.Accepter, Letters: p.Letters, Now: time.Now, Refused: show.refused, Progress: show.imported}
+	for _, in := range inputs {
+		r, err := in.open()
+		if err != nil {
+			return err
+		}
+		counts, err := m.File(ctx, in.name, r)
+		show.files = append(show.files, counts)
+		if err := errors.Join(err, r.Close()); err != nil {
+			return err
+		}
+	}
+	return p.Drain(ctx, once)
+}
+
+// input is a file to import.
+type input struct {
+	name string
+	open func() (io.ReadCloser, error)
+}
+
+type inputs []input
+
+// openInputs opens the files before anything starts, so that a wrong name is told at once.
+func openInputs(names []string, stdin io.Reader) (inputs, error) {
+	var all inputs
+	for _, name := range names {
+		if name == "-" {
+			all = append(all, input{name: "-", open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
+			continue
+		}
+		f, err := os.Open(name)
+		if err == nil {
+			var info os.FileInfo
+			if info, err = f.Stat(); err == nil && info.IsDir() {
+				err = fmt.Errorf("%s is a directory", name)
+			}
+		}
+		if err != nil {
+			all.close()
+			return nil, fault.Misconfigf("--import: %w", err)
+		}
+		all = append(all, input{name: name, open: func() (io.ReadCloser, error) { return f, nil }})
+	}
+	return all, nil
+}
+
+func (all inputs) close() {
+	for _, in := range all {
+		if r, err := in.open(); err == nil {
+			_ = r.Close()
+		}
+	}
+}

@@ -1,0 +1,110 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/infomart/sqlite"
+	"github.com/ringback/ringback/services/ringback/pipeline"
+	"github.com/ringback/ringback/services/ringback/verify"
+)
+
+func verifyCommand(std IO) *cobra.Command {
+	var data string
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "make the guide's three checks: T-Server log, G_CUSTOM_DATA_S, CALLBACK_FACT",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return verifyData(c.Context(), data, asJSON, std) },
+	}
+	dataFlag(c, &data)
+	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return c
+}
+
+func verifyData(ctx context.Context, dir string, asJSON bool, std IO) error {
+	paths := pipeline.PathsOf(dir)
+	if _, err := os.Stat(paths.Store); err != nil {
+		return fault.Misconfigf("verify: %s holds no store: %w", dir, err)
+	}
+	store, err := sqlite.OpenReader(ctx, sqlite.Config{Path: paths.Store})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	log, closeLog, err := openLog(paths.TServerLog)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	report, err := verify.Run(ctx, log, store)
+	if err != nil {
+		return err
+	}
+	if asJSON {
+		err = json.NewEncoder(std.Out).Encode(report)
+	} else {
+		err = printReport(std.Out, report)
+	}
+	if err == nil && !report.OK() {
+		err = errFailed
+	}
+	return err
+}
+
+// openLog opens the T-Server log, the files put aside first.
+func openLog(path string) (io.Reader, func(), error) {
+	names, err := filepath.Glob(path + ".[0-9]*")
+	if err != nil {
+		return nil, nil, err
+	}
+	slices.Sort(names)
+	var files []*os.File
+	closeAll := func() {
+		for _, f := range files {
+			_ = f.Close()
+		}
+	}
+	readers := []io.Reader{}
+	for _, name := range append(names, path) {
+		f, err := os.Open(name)
+		if errors.Is(err, os.ErrNotExist) {
+			continue // a check says that there is nothing in it
+		}
+		if err != nil {
+			closeAll()
+			return nil, nil, fault.Misconfigf("verify: %w", err)
+		}
+		files = append(files, f)
+		readers = append(readers, f)
+	}
+	return io.MultiReader(readers...), closeAll, nil
+}
+
+func printReport(out io.Writer, r verify.Report) error {
+	for i, c := range r.Checks {
+		verdict := "ok    "
+		if !c.OK {
+			verdict = "FAILED"
+		}
+		if _, err := fmt.Fprintf(out, "%d. %s  %-16s %s\n", i+1, verdict, c.Name, c.Detail); err != nil {
+			return err
+		}
+		for _, problem := range c.Problems {
+			if _, err := fmt.Fprintf(out, "     - %s\n", problem); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
