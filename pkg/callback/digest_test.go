@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"pgregory.net/rapid"
 
 	"github.com/ringback/ringback/pkg/callback"
 )
@@ -114,4 +115,36 @@ func TestDigestStaysTheSame(t *testing.T) {
 	}
 	d := e.Digest()
 	require.Equal(t, "d330a7a77c901dfaba393d9c0fb648f3", hex.EncodeToString(d[:]))
+}
+
+// Two events have the same digest where, and only where, their contents are the same.
+func TestDigestTellsContentsApart(t *testing.T) {
+	t.Parallel()
+	text := rapid.SampledFrom([]string{"", "a", "b", "ab"})
+	draw := rapid.Custom(func(t *rapid.T) callback.Event {
+		e := callback.Event{
+			ID: text.Draw(t, "id"), Source: text.Draw(t, "source"), Type: callback.Type(text.Draw(t, "type")), Subject: text.Draw(t, "subject"),
+			Time: callback.Micros(rapid.IntRange(0, 1).Draw(t, "time")),
+			Data: callback.Data{
+				Channel: rapid.Ptr(text, true).Draw(t, "channel"), OfferType: rapid.Ptr(text, true).Draw(t, "offer_type"),
+				EWT: rapid.Ptr(rapid.Int64Range(-1, 1), true).Draw(t, "ewt"), Position: rapid.Ptr(rapid.Int64Range(-1, 1), true).Draw(t, "position"),
+			},
+		}
+		if m := rapid.MapOfN(text, text, 0, 2).Draw(t, "extensions"); len(m) > 0 {
+			e.Extensions = m
+		}
+		if m := rapid.MapOfN(text, text, 0, 2).Draw(t, "parameters"); len(m) > 0 {
+			e.Data.Parameters = m
+		}
+		return e
+	})
+	rapid.Check(t, func(t *rapid.T) {
+		a := draw.Draw(t, "a")
+		b := a
+		if rapid.Bool().Draw(t, "other") {
+			b = draw.Draw(t, "b")
+		}
+		content := func(e callback.Event) callback.Event { e.ID, e.Source = "", ""; return e }
+		require.Equal(t, reflect.DeepEqual(content(a), content(b)), a.Digest() == b.Digest())
+	})
 }

@@ -45,6 +45,7 @@ func TestAttached(t *testing.T) {
 		{"neither occasion", events(on(0, callback.Offered), request, call(2, "a")), nil},
 
 		{"a chat", events(origin, on(1, callback.Requested, data{MediaType: new("chat")}), joined(5, "out")), nil},
+		{"a chat and nothing else", events(on(1, callback.Requested, data{MediaType: new("chat"), OriginationIxnID: new("chat-1")})), nil},
 		{"the last request is a chat", events(origin, request, joined(5, "out"), on(9, callback.Requested, data{MediaType: new("chat")})), nil},
 		{"the last request is no chat any more", events(origin, on(1, callback.Requested, data{MediaType: new("chat")}), on(2, callback.Requested, data{MediaType: new("voice")}), joined(5, "out")),
 			[]attachment{{-1, "inbound", 0}, {3, "out", 5}}},

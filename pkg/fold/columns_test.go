@@ -26,6 +26,7 @@ func TestColumns(t *testing.T) {
 			on(3, callback.Requested)), at(70, 2)},
 		{"DESIRED_TIME_TS: of the request", desired, events(on(0, callback.Scheduled, data{DesiredTime: new(instant(80))}),
 			on(1, callback.Requested, data{DesiredTime: new(instant(90))}), on(2, callback.Completed)), at(90, 1)},
+		{"DESIRED_TIME_TS: of a request and nothing else", desired, events(on(1, callback.Requested, data{DesiredTime: new(instant(90))})), at(90, 0)},
 		{"DESIRED_TIME_TS: the acceptance", desired, events(on(3, callback.OfferAccepted), on(4, callback.Requested)), at(3, 0)},
 		{"DESIRED_TIME_TS: the overridden acceptance", desired, events(on(3, callback.OfferAccepted),
 			on(4, callback.Requested, parameters("_cb_t_callback_accepted", "1700000002"))), at(2, 1)},
@@ -37,6 +38,7 @@ func TestColumns(t *testing.T) {
 		{"PUSH_DELIVERY_CONFIRMED_TS: none", confirmed, events(push(0), ended(4, "PUSH_DELIVERY_NOT_CONFIRMED")), num(0, -1)},
 
 		{"CUSTOMER_READY_TO_START_IXN_TS: the first customer_connected", ready, events(push(0), connected(1), connected(2)), at(1, 1)},
+		{"CUSTOMER_READY_TO_START_IXN_TS: a customer and nothing else", ready, events(connected(1)), at(1, 0)},
 		{"CUSTOMER_READY_TO_START_IXN_TS: the customer is called", ready, events(call(0), connected(1)), num(0, -1)},
 		{"CUSTOMER_READY_TO_START_IXN_TS: not connected", ready, events(push(0)), num(0, -1)},
 	}

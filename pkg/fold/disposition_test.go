@@ -34,6 +34,8 @@ var dispositionCases = join([]kvpCase{
 	disposed("given: after a cancellation", "COMPLETED.a", 1, on(0, callback.Cancelled), completed(1, "a")),
 	disposed("given: an empty one is none", "COMPLETED.CONNECTED", 0, connected(0), completed(1, "")),
 
+	disposed("given: and nothing else", "COMPLETED.SALE", 0, completed(0, "SALE")),
+
 	// Each state, bare.
 	disposed("state: none", "QUEUED", -1, on(0, callback.InboundCallEnded)),
 	disposed("state: offered", "QUEUED", 0, on(0, callback.Offered)),
@@ -52,6 +54,7 @@ var dispositionCases = join([]kvpCase{
 
 	// 1. The terminal event.
 	disposed("1: cancelled", "COMPLETED.CANCELLED", 2, connected(0), agent(1), on(2, callback.Cancelled), completed(3)),
+	disposed("1: cancelled and nothing else", "COMPLETED.CANCELLED", 0, on(0, callback.Cancelled)),
 	disposed("1: rejected", "COMPLETED.REJECTED", 1, on(0, callback.Offered), on(1, callback.OfferRejected)),
 	disposed("1: abandoned while offered", "COMPLETED.ABANDONED_IN_QUEUE", 1, on(0, callback.Offered), on(1, callback.OfferAbandoned), on(2, callback.Queued)),
 
@@ -74,11 +77,13 @@ var dispositionCases = join([]kvpCase{
 
 	// 3. An attempt, and no customer since.
 	disposed("3a: CONNECTED", "COMPLETED.CONNECTED", 1, call(0), ended(1, "CONNECTED"), completed(2)),
+	disposed("3a: CONNECTED, said before it started", "QUEUED.CONNECTED", 0, endedNo(0, "CONNECTED", 1), call(1)),
 	disposed("3a: PERSON", "COMPLETED.CONNECTED", 1, call(0), ended(1, "PERSON"), completed(2)),
 	disposed("3a: USERORIGINATED_CONNECTED", "QUEUED.CONNECTED", 1, push(0), ended(1, "USERORIGINATED_CONNECTED")),
 	disposed("3a: media not established", "QUEUED.FAILED", 1, push(0), ended(1, "FAILED_TO_ESTABLISH_CUSTOMER_ORIGINATED_MEDIA")),
 	disposed("3a: CANCEL", "QUEUED.CANCELLED", 1, call(0), ended(1, "CANCEL")),
 	disposed("3b: a push confirmed", "COMPLETED.PUSH_DELIVERY_CONFIRMED", 1, push(0), ended(1, "PUSH_DELIVERY_CONFIRMED"), completed(2)),
+	disposed("3b: a push confirmed before it started", "QUEUED.PUSH_DELIVERY_CONFIRMED", 0, endedNo(0, "PUSH_DELIVERY_CONFIRMED", 1), push(1)),
 	disposed("3b: a push not sent", "COMPLETED.PUSH_SEND_ERROR", 1, push(0), ended(1, "PUSH_SEND_ERROR"), completed(2)),
 	disposed("3b: a push not confirmed", "COMPLETED.PUSH_SEND", 1, push(0), ended(1, "PUSH_DELIVERY_NOT_CONFIRMED"), completed(2)),
 	disposed("3b: a push without a result", "QUEUED.PUSH_SEND", 1, on(0, callback.Queued), push(1)),
@@ -88,12 +93,14 @@ var dispositionCases = join([]kvpCase{
 	disposed("3c: the limit of the options' default", "COMPLETED.REDIAL_LIMIT_REACHED", 3, call(0), call(1), call(2), completed(3)),
 	disposed("3c: below it", "COMPLETED.FAILED", 2, call(0), call(1), completed(2)),
 	disposed("3c: attempts after the end count", "COMPLETED.REDIAL_LIMIT_REACHED", 2, call(0), call(1), completed(2), call(3)),
+	disposed("3c: completed before the attempts", "COMPLETED.REDIAL_LIMIT_REACHED", 0, completed(0), call(1), call(2), call(3), completed(4)),
 	disposed("3c: the request's limit", "COMPLETED.REDIAL_LIMIT_REACHED", 3, limit(0, 5), limit(1, 1), call(2), completed(3)),
 	disposed("3c: below the request's limit", "COMPLETED.FAILED", 6, limit(0, 5), on(1, callback.Requested), call(2), call(3), call(4), call(5), completed(6)),
 	disposed("3c: not completed", "QUEUED", 0, limit(0, 1), call(2)),
 	disposed("3c: not where an attempt connected", "COMPLETED.CONNECTED", 2, limit(0, 1), call(1), ended(2, "PERSON"), completed(3)),
 
 	// 4.
+	disposed("4: completed twice", "COMPLETED.FAILED", 0, completed(0), completed(1)),
 	disposed("4: completed", "COMPLETED.FAILED", 1, on(0, callback.Requested), completed(1, "QUEUED")),
 }, []kvpCase{
 	{key: callback.KeyDisposition, name: "3c: the limit of the options", options: fold.Options{MaxAttempts: 1},
@@ -114,6 +121,8 @@ var dispositionCases = join([]kvpCase{
 		events: events(on(0, callback.Queued), push(1)), want: txt("QUEUED.PUSH_SEND", 1)},
 	{key: callback.KeyDisposition, name: "timed out with the customer connected", timedOut: true,
 		events: events(connected(0)), want: txt("ROUTING.CONNECTED", 0)},
+	{key: callback.KeyDisposition, name: "timed out, but cancelled at once", timedOut: true,
+		events: events(on(0, callback.Cancelled)), want: txt("COMPLETED.CANCELLED", 0)},
 	{key: callback.KeyDisposition, name: "timed out, but ended", timedOut: true,
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected)), want: txt("COMPLETED.REJECTED", 1)},
 })

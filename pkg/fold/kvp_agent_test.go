@@ -45,6 +45,8 @@ var customerCases = []kvpCase{
 		events: events(on(0, callback.AttemptStarted), connected(1)), want: txt("CUSTOMER_ORIGINATED", 1)},
 	{key: callback.KeyDimCallDirection, name: "of the last requested that has one",
 		events: events(direction(0, callback.Requested, "a"), direction(1, callback.Requested, "b"), on(2, callback.Requested)), want: txt("b", 1)},
+	{key: callback.KeyDimCallDirection, name: "of the only request", events: events(direction(0, callback.Requested, "a")), want: txt("a", 0)},
+	{key: callback.KeyDimCallDirection, name: "a customer and nothing else", events: events(connected(0)), want: txt("CUSTOMER_ORIGINATED", 0)},
 	{key: callback.KeyDimCallDirection, name: "nobody has one", events: events(on(2, callback.Requested)), want: absent},
 
 	{key: callback.KeyDimDialDialogResult, name: "of the last dialog",
@@ -126,5 +128,6 @@ var agentCases = []kvpCase{
 	{key: callback.KeyDimFinalTarget, name: "of the last that has one",
 		events: events(target(1, callback.AgentRequested, "a"), target(2, callback.AgentConnected, "b"), on(3, callback.AgentRequested), target(4, callback.AgentTransferFailed, "x")), want: txt("b", 1)},
 	{key: callback.KeyDimFinalTarget, name: "requested again", events: events(target(1, callback.AgentConnected, "a"), target(2, callback.AgentRequested, "b")), want: txt("b", 1)},
+	{key: callback.KeyDimFinalTarget, name: "of the only one", events: events(target(1, callback.AgentConnected, "a")), want: txt("a", 0)},
 	{key: callback.KeyDimFinalTarget, name: "none", events: events(agent(1), target(4, callback.AgentTransferFailed, "x")), want: absent},
 }

@@ -56,6 +56,7 @@ var attemptCases = join([]kvpCase{
 	{key: callback.KeyFirstOutIxnID, name: "none", events: events(push(0, "p"), call(1)), want: absent},
 	{key: callback.KeyLastOutIxnID, name: "of the last call that has one",
 		events: events(call(2, "a"), call(3, "b"), call(4), push(5, "p")), want: txt("b", 1)},
+	{key: callback.KeyLastOutIxnID, name: "of the only call", events: events(call(2, "a")), want: txt("a", 0)},
 	{key: callback.KeyLastOutIxnID, name: "none", events: events(on(0, callback.AttemptStarted, data{IxnID: new("x")})), want: absent},
 
 	{key: callback.KeyNIsSnoozed, name: "snoozed", events: events(on(0, callback.Snoozed), on(1, callback.Snoozed)), want: num(1, 0)},
@@ -106,6 +107,7 @@ var resultCases = []kvpCase{
 		events: events(call(0, "a"), call(1, "b"), on(3, callback.AttemptEnded, data{Result: new("BUSY"), Attempt: new(int64(1)), IxnID: new("b")})), want: txt("BUSY", 2)},
 	{key: callback.KeyDial1Result, name: "a number of no attempt belongs to none",
 		events: events(call(0, "a"), on(3, callback.AttemptEnded, data{Result: new("BUSY"), Attempt: new(int64(2)), IxnID: new("a")})), want: absent},
+	{key: callback.KeyDial1Result, name: "a number of no attempt stands in no other's way", events: events(call(0), ended(1, "BUSY"), endedNo(2, "FAX", 2)), want: txt("BUSY", 1)},
 	{key: callback.KeyDial1Result, name: "the number 0 belongs to none", events: events(call(0), endedNo(3, "BUSY", 0)), want: absent},
 	{key: callback.KeyDial1Result, name: "an interaction outweighs its place",
 		events: events(call(0, "a"), call(1, "b"), endedIxn(3, "BUSY", "a")), want: txt("BUSY", 2)},
@@ -123,6 +125,7 @@ var resultCases = []kvpCase{
 	{key: callback.KeyDial1Result, name: "a push that the customer joined", events: events(push(0), connected(1)), want: txt("USERORIGINATED_CONNECTED", 1)},
 	{key: callback.KeyDial1Result, name: "an attempt of no known kind that the customer joined", events: events(on(0, callback.AttemptStarted), connected(1)), want: absent},
 	{key: callback.KeyDial1Result, name: "a result outweighs the customer", events: events(call(0), connected(1), ended(2, "PERSON")), want: txt("PERSON", 2)},
+	{key: callback.KeyDial1Result, name: "a result before the attempt outweighs the customer", events: events(endedNo(-1, "BUSY", 1), call(0), connected(1)), want: txt("BUSY", 0)},
 	{key: callback.KeyDial1Result, name: "the customer joined the next attempt", events: events(call(0), call(1), connected(2)), want: absent},
 	{key: callback.KeyDial2Result, name: "the customer joined the next attempt", events: events(call(0), call(1), connected(2)), want: txt("CONNECTED", 2)},
 	{key: callback.KeyDial5Result, name: "the customer joined the fifth of six", events: then(calls(5), connected(7), call(8)), want: txt("CONNECTED", 5)},
@@ -133,6 +136,8 @@ var resultCases = []kvpCase{
 	{key: callback.KeyDimFinalDialResult, name: "of the fortieth, by its interaction", events: then(calls(40), endedIxn(2, "FAX", "ixn")), want: txt("FAX", 3)},
 	{key: callback.KeyDimFinalDialResult, name: "of the fortieth, by its place", events: then(calls(40), endedIxn(50, "FAX", "other")), want: txt("FAX", 40)},
 	{key: callback.KeyDimFinalDialResult, name: "of the seventh, which the customer joined", events: then(calls(7), connected(9)), want: txt("CONNECTED", 7)},
+	{key: callback.KeyDimFinalDialResult, name: "before it started, by its number", events: events(endedNo(0, "FAX", 1), call(1)), want: txt("FAX", 0)},
+	{key: callback.KeyDimFinalDialResult, name: "a result outweighs the customer", events: then(events(endedNo(-1, "FAX", 7)), append(calls(7), connected(9))...), want: txt("FAX", 0)},
 	{key: callback.KeyDimFinalDialResult, name: "the last has none", events: events(call(0), ended(1, "BUSY"), call(2)), want: txt("UNKNOWN", 2)},
 	{key: callback.KeyDimFinalDialResult, name: "no attempt", events: events(on(0, callback.Requested), ended(1, "BUSY")), want: absent},
 }

@@ -23,6 +23,11 @@ var requestCases = join([]kvpCase{
 
 	{key: callback.KeyDimVQ, name: "of the last that names one",
 		events: events(on(0, callback.Requested, queue("r")), on(1, callback.Queued, queue("q")), on(2, callback.AgentRequested, queue("a")), on(3, callback.Queued)), want: txt("a", 2)},
+	{key: callback.KeyDimVQ, name: "of the request, not of an offer", events: events(on(0, callback.Requested, queue("r")), on(1, callback.Offered, queue("o"))), want: txt("r", 0)},
+	{key: callback.KeyDimVQ, name: "of a request after THE OFFER", events: events(on(0, callback.Offered, queue("o")), on(1, callback.Requested, queue("r"))), want: txt("r", 1)},
+	{key: callback.KeyDimVQ, name: "of no offer but THE OFFER",
+		events: events(on(0, callback.Offered, queue("o")), on(1, callback.Offered), on(2, callback.Requested)), want: absent},
+	{key: callback.KeyDimVQ, name: "nothing before the only attempt", events: events(call(0), on(1, callback.Queued, queue("q"))), want: absent},
 	{key: callback.KeyDimVQ, name: "before the last attempt",
 		events: events(on(0, callback.Requested, queue("r")), on(1, callback.AttemptStarted), on(2, callback.Queued, queue("q")), on(3, callback.AttemptStarted),
 			on(4, callback.AgentRequested, queue("a"))), want: txt("q", 2)},
@@ -65,6 +70,7 @@ func whenReady(first, last callback.KVP, set func(n int64) data) []kvpCase {
 		{key: last, name: "silent: not that of the attempt before", events: events(ready(0, 2), on(1, callback.AttemptStarted), on(3, callback.AttemptStarted)), want: absent},
 		{key: last, name: "the last ready_to_start_media is silent too",
 			events: events(ready(0, 2), on(1, callback.ReadyToStartMedia), on(3, callback.AttemptStarted)), want: absent},
+		{key: last, name: "of the only attempt", events: events(attempt(0, 1)), want: num(1, 0)},
 		{key: last, name: "no attempt", events: events(ready(0, 2)), want: absent},
 	}
 }
@@ -80,6 +86,7 @@ var waitingCases = join(
 
 		{key: callback.KeyTReadyToStartMediaIxn, name: "the first attempt",
 			events: events(on(0, callback.ReadyToStartMedia), on(1, callback.AttemptStarted), on(2, callback.AttemptStarted)), want: at(1, 1)},
+		{key: callback.KeyTReadyToStartMediaIxn, name: "the first attempt, though it was ready later", events: events(call(0), on(1, callback.ReadyToStartMedia)), want: at(0, 0)},
 		{key: callback.KeyTReadyToStartMediaIxn, name: "without one the first ready_to_start_media",
 			events: events(on(1, callback.ReadyToStartMedia), on(2, callback.ReadyToStartMedia)), want: at(1, 0)},
 		{key: callback.KeyTReadyToStartMediaIxn, name: "neither", events: events(on(1, callback.Requested)), want: absent},
@@ -115,6 +122,8 @@ var offlineCases = []kvpCase{
 	{key: callback.KeyDWaitingForAgentOffline, name: "from the desired time last set",
 		events: events(on(0, callback.Requested, data{DesiredTime: new(instant(40))}), on(1, callback.Scheduled, data{DesiredTime: new(instant(41))}),
 			on(2, callback.Rescheduled, data{DesiredTime: new(instant(30))}), on(3, callback.Requested), on(47, callback.AttemptStarted)), want: num(17, 4)},
+	{key: callback.KeyDWaitingForAgentOffline, name: "from the scheduled time",
+		events: events(on(0, callback.Requested), on(1, callback.Scheduled, data{DesiredTime: new(instant(41))}), on(47, callback.AttemptStarted)), want: num(6, 2)},
 	{key: callback.KeyDWaitingForAgentOffline, name: "not a desired time set after the wait's end",
 		events: events(on(0, callback.Requested), on(5, callback.AttemptStarted), on(6, callback.Rescheduled, data{DesiredTime: new(instant(40))}), on(47, callback.AttemptStarted)), want: num(5, 1)},
 	{key: callback.KeyDWaitingForAgentOffline, name: "a desired time before the acceptance",
@@ -123,6 +132,10 @@ var offlineCases = []kvpCase{
 		events: events(on(10, callback.Requested, data{DesiredTime: new(instant(100))}), on(15, callback.Cancelled)), want: num(0, 1)},
 	{key: callback.KeyDWaitingForAgentOffline, name: "the wait ended before the acceptance",
 		events: events(on(1, callback.ReadyToStartMedia), on(10, callback.Requested), on(15, callback.AttemptStarted)), want: num(0, 0)},
+	{key: callback.KeyDWaitingForAgentOffline, name: "the wait ended before the acceptance, the session after it",
+		events: events(on(1, callback.ReadyToStartMedia), on(10, callback.Requested), on(15, callback.Cancelled)), want: num(0, 0)},
+	{key: callback.KeyDWaitingForAgentOffline, name: "the session ended before the acceptance",
+		events: events(on(1, callback.Cancelled), on(10, callback.Requested), on(15, callback.AttemptStarted)), want: num(0, 0)},
 	{key: callback.KeyDWaitingForAgentOffline, name: "not accepted",
 		events: events(on(1, callback.Offered), on(3, callback.OfferRejected)), want: absent},
 	{key: callback.KeyDWaitingForAgentOffline, name: "no end yet", events: events(on(1, callback.Requested), on(3, callback.Queued)), want: absent},

@@ -106,6 +106,7 @@ var serviceCases = []kvpCase{
 
 	{key: callback.KeyORSSessionID, name: "of the last that has it",
 		events: events(ors(on(0, callback.Offered), "a"), ors(on(1, callback.Requested), "b"), on(2, callback.Queued)), want: txt("b", 1)},
+	{key: callback.KeyORSSessionID, name: "of the only event", events: events(ors(on(0, callback.Offered), "a")), want: txt("a", 0)},
 	{key: callback.KeyORSSessionID, name: "none has it", events: events(on(0, callback.Offered)), want: absent},
 
 	{key: callback.KeyTServiceStart, name: "the first offered",
@@ -143,9 +144,12 @@ var serviceCases = []kvpCase{
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected), on(1, callback.OfferAccepted)), want: at(1, 2)},
 	{key: callback.KeyTServiceEnd, name: "requested at the time of the rejection reads after it",
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected), on(1, callback.Requested)), want: absent},
+	{key: callback.KeyTServiceEnd, name: "completed and nothing else", events: events(on(1, callback.Completed)), want: at(1, 0)},
+	{key: callback.KeyTServiceEnd, name: "rejected and nothing else", events: events(on(1, callback.OfferRejected)), want: at(1, 0)},
 	{key: callback.KeyTServiceEnd, name: "open", events: events(on(0, callback.Requested), on(9, callback.Queued)), want: absent},
 	{key: callback.KeyTServiceEnd, name: "timed out", timedOut: true,
 		events: events(on(0, callback.Requested), on(9, callback.Queued)), want: at(9, 1)},
+	{key: callback.KeyTServiceEnd, name: "timed out, but ended at once", timedOut: true, events: events(on(8, callback.Completed), on(9, callback.InboundCallEnded)), want: at(8, 0)},
 	{key: callback.KeyTServiceEnd, name: "timed out, but ended", timedOut: true,
 		events: events(on(0, callback.Requested), on(8, callback.Completed), on(9, callback.InboundCallEnded)), want: at(8, 1)},
 }

@@ -167,6 +167,9 @@ func faults(in *Input) []string {
 	if v := &u.KVPs[callback.KeyFinalRecord]; v.Set && v.Int != 0 && v.Int != 1 {
 		add(where(callback.KeyFinalRecord), "neither 0 nor 1")
 	}
+	if v := &u.KVPs[callback.KeyTServiceStart]; v.Set && v.Int >= math.MinInt32 && floor(v.Int, interval) < math.MinInt32 {
+		add("CALLBACK_FACT.START_DATE_TIME_KEY", "the integer does not fit 32 bits")
+	}
 	if u.Sequence < 1 {
 		add("CALLBACK_FACT.EVENT_SEQUENCE", "below 1")
 	}

@@ -65,8 +65,11 @@ func (p *parser) data() bool {
 	case "null":
 		return p.skip()
 	default:
-		p.faults.field("data", "must be an object, was "+kind)
-		return p.skip()
+		ok := p.skip()
+		if ok {
+			p.faults.field("data", "must be an object, was "+kind)
+		}
+		return ok
 	}
 }
 

@@ -16,4 +16,8 @@ func TestRealKafka(t *testing.T) {
 	brokers := os.Getenv("RINGBACK_KAFKA_BROKERS")
 	require.NotEmpty(t, brokers, "RINGBACK_KAFKA_BROKERS is unset: run scripts/kafka-up")
 	conformance(t, strings.Split(brokers, ","))
+	t.Run("Compaction", func(t *testing.T) {
+		t.Parallel()
+		testCompaction(t, strings.Split(brokers, ","))
+	})
 }

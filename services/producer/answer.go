@@ -52,21 +52,17 @@ func reply(w http.ResponseWriter, events []eventAnswer, batch bool, retryAfter t
 // together is the problem of a batch of which every event has one of the same status.
 func together(events []eventAnswer) *problem {
 	p := *events[0].Problem
+	var errors []fieldError
 	for i := range events {
 		of := events[i].Problem
-		if of.Code == codeOutcomeUnknown && p.Code != of.Code {
-			// Of two codes, the one that allows the client less: it must keep the ids.
-			first := p.Errors
-			p = *of
-			p.Errors = first
+		if of.Code == codeOutcomeUnknown {
+			p = *of // of two codes, the one that binds the client more: it must keep the ids
 		}
-		if i > 0 {
-			p.Errors = append(p.Errors, of.Errors...)
-		}
+		errors = append(errors, of.Errors...)
 	}
 	if len(events) > 1 {
 		p.Detail = "No event of the batch was accepted. " + p.Detail
 	}
-	p.Events = events
+	p.Errors, p.Events = errors, events
 	return &p
 }

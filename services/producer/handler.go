@@ -63,7 +63,7 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 	if p != nil {
 		return refuse(p)
 	}
-	var batch incoming
+	batch := incoming{answers: []eventAnswer{}}
 	switch mode {
 	case modeStructured:
 		batch.add(intake.ParseTraced(body, now))

@@ -23,8 +23,11 @@ type Client struct {
 // Clients is a list of clients; as configuration they are separated by commas.
 type Clients []Client
 
-// EnvDecode implements envconfig.Decoder.
+// EnvDecode implements envconfig.Decoder. An empty value leaves the default.
 func (c *Client) EnvDecode(value string) error {
+	if value == "" {
+		return nil
+	}
 	name, rest, ok := strings.Cut(strings.TrimSpace(value), "@")
 	if !ok {
 		return fmt.Errorf("client %q: must be name@socket/id/address/dn+dn", value)
@@ -50,8 +53,11 @@ func (c *Client) EnvDecode(value string) error {
 	return nil
 }
 
-// EnvDecode implements envconfig.Decoder. "none" is no client at all.
+// EnvDecode implements envconfig.Decoder. An empty value leaves the default; "none" is no client at all.
 func (c *Clients) EnvDecode(value string) error {
+	if value == "" {
+		return nil
+	}
 	parsed := Clients{}
 	if value != "none" {
 		for one := range strings.SplitSeq(value, ",") {

@@ -25,8 +25,11 @@ type EventError struct {
 // configuration it is dn=code or dn=code:message, separated by commas.
 type EventErrors map[string]EventError
 
-// EnvDecode implements envconfig.Decoder.
+// EnvDecode implements envconfig.Decoder. An empty value is none.
 func (e *EventErrors) EnvDecode(value string) error {
+	if value == "" {
+		return nil
+	}
 	parsed := EventErrors{}
 	for one := range strings.SplitSeq(value, ",") {
 		target, rest, ok := strings.Cut(strings.TrimSpace(one), "=")

@@ -1,16 +1,8 @@
-// Package broker is the Kafka broker that runs inside `ringback run`: kfake with a data directory.
-// It is one process without replicas, for a person's first look and for tests; services reach it
-// over TCP as they do any other broker.
-//
-// What survives: every acknowledged record, committed transaction and group offset survives the
-// death of the process, kill -9 included, because it lies in the operating system's page cache by
-// then. A power cut or a crash of the machine may lose what the system had not yet written to the
-// disk, typically the last 30 s; with Config.SyncWrites each batch is on the disk before it is
-// acknowledged.
 package broker
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -31,25 +23,34 @@ type Config struct {
 	Port int
 	// SyncWrites puts each batch on the disk before it is acknowledged.
 	SyncWrites bool
-	// CleanerInterval is how often retention and compaction run. Default 5 min.
+	// CleanerInterval is how often retention is applied. Default 5 min.
 	CleanerInterval time.Duration
+	// CompactBytes is the least that compacted topics must have grown to, and have doubled since,
+	// for Start to compact them. Default 64 MiB.
+	CompactBytes int64
 }
 
 // Broker is a running broker.
 type Broker struct {
 	cluster *kfake.Cluster
+	dir     dataDir
 	lock    *dirLock
+	journal *journal
 	addrs   []string
+	stop    chan struct{}
+	cleaner sync.WaitGroup
 	close   sync.Once
 	err     error
 }
 
-// Start locks the directory, loads what it holds and listens. A directory that another process has
-// open is ErrLocked.
+// Start locks the directory, repairs and loads what it holds, and listens. A directory that another
+// process has open is ErrLocked.
 func Start(cfg Config) (*Broker, error) {
 	if cfg.Dir == "" {
-		return nil, fmt.Errorf("broker: no data directory given")
+		return nil, errors.New("broker: no data directory given")
 	}
+	cfg.CleanerInterval = cmp.Or(cfg.CleanerInterval, 5*time.Minute)
+	cfg.CompactBytes = cmp.Or(cfg.CompactBytes, 64<<20)
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -57,25 +58,75 @@ func Start(cfg Config) (*Broker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
-	interval := cmp.Or(cfg.CleanerInterval, 5*time.Minute)
+	b, err := open(cfg, lock)
+	if err != nil {
+		return nil, fmt.Errorf("broker: open %s: %w", cfg.Dir, errors.Join(err, lock.release()))
+	}
+	return b, nil
+}
+
+func open(cfg Config, lock *dirLock) (*Broker, error) {
+	dir := dataDir(cfg.Dir)
+	// Loading reads every segment whole: collect that garbage as it comes, and give the memory back.
+	defer debug.FreeOSMemory()
+	defer debug.SetGCPercent(debug.SetGCPercent(20))
+	if err := dir.restoreCompaction(); err != nil {
+		return nil, err
+	}
+	if err := dir.repair(); err != nil {
+		return nil, err
+	}
+	if err := dir.compact(cfg); err != nil {
+		return nil, err
+	}
+	if err := dir.markDirty(); err != nil {
+		return nil, err
+	}
+	j, err := openJournal(dir, cfg.SyncWrites)
+	if err != nil {
+		return nil, err
+	}
+	cluster, err := dir.load(cfg, cfg.Port)
+	if err != nil {
+		return nil, errors.Join(err, j.close())
+	}
+	j.watch(cluster)
+	b := &Broker{cluster: cluster, dir: dir, lock: lock, journal: j, addrs: cluster.ListenAddrs(), stop: make(chan struct{})}
+	b.cleaner.Go(func() { b.retain(cfg.CleanerInterval) })
+	return b, nil
+}
+
+// load opens the directory with kfake. kfake's own cleaner never runs: it would compact in place.
+func (d dataDir) load(cfg Config, port int) (*kfake.Cluster, error) {
+	const never = 100 * 365 * 24 * time.Hour
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
-		kfake.Ports(cfg.Port),
-		kfake.DataDir(filepath.Join(cfg.Dir, "log")),
+		kfake.Ports(port),
+		kfake.DataDir(d.log()),
 		kfake.ClusterID("ringback-embedded"),
-		kfake.BrokerConfigs(map[string]string{"log.cleaner.backoff.ms": strconv.FormatInt(interval.Milliseconds(), 10)}),
+		kfake.BrokerConfigs(map[string]string{
+			"log.cleaner.backoff.ms": strconv.FormatInt(never.Milliseconds(), 10),
+			"log.segment.bytes":      strconv.Itoa(32 << 20),
+		}),
 	}
 	if cfg.SyncWrites {
 		opts = append(opts, kfake.SyncWrites())
 	}
-	cluster, err := kfake.NewCluster(opts...)
-	if err != nil {
-		lock.release()
-		return nil, fmt.Errorf("broker: open %s: %w", cfg.Dir, err)
+	return kfake.NewCluster(opts...)
+}
+
+// retain applies the topics' retention from time to time. It removes whole segments only.
+func (b *Broker) retain(every time.Duration) {
+	ticker := time.NewTicker(every)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-b.stop:
+			return
+		case <-ticker.C:
+			b.cluster.ApplyRetention()
+		}
 	}
-	// Opening reads every segment whole; what it took goes back to the system.
-	debug.FreeOSMemory()
-	return &Broker{cluster: cluster, lock: lock, addrs: cluster.ListenAddrs()}, nil
 }
 
 // Addrs returns the bootstrap addresses, host:port.
@@ -84,11 +135,36 @@ func (b *Broker) Addrs() []string { return b.addrs }
 // String names the broker by its addresses.
 func (b *Broker) String() string { return strings.Join(b.addrs, ",") }
 
-// Close stops the broker, syncs its files and unlocks the directory. A second call does nothing.
+// Close stops the broker and unlocks the directory. A second call does nothing.
 func (b *Broker) Close() error {
 	b.close.Do(func() {
+		close(b.stop)
+		b.cleaner.Wait()
 		b.cluster.Close()
-		b.err = b.lock.release()
+		b.err = errors.Join(b.journal.close(), b.dir.markClean(), b.lock.release())
 	})
 	return b.err
+}
+
+// dataDir is the data directory: kfake's files in log/, this package's beside it.
+type dataDir string
+
+func (d dataDir) log() string { return filepath.Join(string(d), "log") }
+func (d dataDir) path(names ...string) string {
+	return filepath.Join(append([]string{string(d)}, names...)...)
+}
+
+// clean tells whether kfake was closed the last time, and has saved all its state.
+func (d dataDir) clean() bool {
+	_, err := os.Stat(d.path("clean"))
+	return err == nil
+}
+
+func (d dataDir) markClean() error { return os.WriteFile(d.path("clean"), nil, 0o644) }
+
+func (d dataDir) markDirty() error {
+	if err := os.Remove(d.path("clean")); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -27,6 +28,9 @@ type Server struct {
 	http  *http.Server
 	addr  string
 	done  chan error
+
+	closing sync.Once
+	closed  error
 }
 
 // Start opens the directory and serves on the loopback interface. A file that cannot
@@ -57,7 +61,13 @@ func Start(cfg Config) (*Server, error) {
 func (s *Server) URL() string { return "http://" + s.addr }
 
 // Close lets the requests that are under way end, for five seconds at most, and stops.
+// Closing again gives the same answer.
 func (s *Server) Close() error {
+	s.closing.Do(func() { s.closed = s.close() })
+	return s.closed
+}
+
+func (s *Server) close() error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
 	err := s.http.Shutdown(ctx)

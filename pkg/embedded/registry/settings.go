@@ -63,7 +63,7 @@ func (s *Server) resetConfig(r *http.Request) (any, error) {
 		return nil, notFound(codeNoSubjectConfig, "Subject '%s' does not have subject-level compatibility configured", name)
 	}
 	err := s.set(r, func(st *state) { st.Compatibility = defaultCompatibility }, func(sub *subject) { sub.Compatibility = "" })
-	return map[string]string{"compatibilityLevel": level}, err
+	return map[string]string{"compatibility": level, "compatibilityLevel": level}, err // clients read one or the other
 }
 
 func (s *Server) mode(r *http.Request) (any, error) {

@@ -45,7 +45,7 @@ var PostgreSQL = Dialect{
 		for i, c := range columns {
 			expr[i] = c.Name
 			if c.Type == infomart.Text {
-				expr[i] = "sha256(convert_to(" + c.Name + ", 'UTF8'))"
+				expr[i] = "RINGBACK_DIGEST(" + c.Name + ")"
 			}
 		}
 		return "", fmt.Sprintf("CREATE UNIQUE INDEX %s_COMBINATION ON %s (%s);\n", table, table, strings.Join(expr, ", "))

@@ -21,7 +21,7 @@ type Dialect struct {
 	// Parameter writes the n-th parameter of a statement, from 1.
 	Parameter func(n int) string
 	// Classify gives a database error its class.
-	Classify func(doing string, err error) error
+	Classify func(ctx context.Context, doing string, err error) error
 }
 
 // Reader implements [infomart.Reader]. It closes no database.
@@ -54,13 +54,13 @@ func (r *Reader) Rows(ctx context.Context, statement string, args ...any) iter.S
 	return func(yield func(infomart.Row, error) bool) {
 		rows, err := r.db.QueryContext(ctx, r.param(statement), args...)
 		if err != nil {
-			yield(nil, r.dialect.Classify("read", err))
+			yield(nil, r.dialect.Classify(ctx, "read", err))
 			return
 		}
 		defer rows.Close() //nolint:errcheck // reading is over; Err has told
 		types, err := rows.ColumnTypes()
 		if err != nil {
-			yield(nil, r.dialect.Classify("read", err))
+			yield(nil, r.dialect.Classify(ctx, "read", err))
 			return
 		}
 		values := make([]any, len(types))
@@ -70,7 +70,7 @@ func (r *Reader) Rows(ctx context.Context, statement string, args ...any) iter.S
 		}
 		for rows.Next() {
 			if err := rows.Scan(into...); err != nil {
-				yield(nil, r.dialect.Classify("read", err))
+				yield(nil, r.dialect.Classify(ctx, "read", err))
 				return
 			}
 			row := make(infomart.Row, len(types))
@@ -87,7 +87,7 @@ func (r *Reader) Rows(ctx context.Context, statement string, args ...any) iter.S
 			}
 		}
 		if err := rows.Err(); err != nil {
-			yield(nil, r.dialect.Classify("read", err))
+			yield(nil, r.dialect.Classify(ctx, "read", err))
 		}
 	}
 }
@@ -125,7 +125,7 @@ func (r *Reader) all(ctx context.Context, statement string, args ...any) ([]info
 func (r *Reader) number(ctx context.Context, statement string, args ...any) (int64, error) {
 	var n sql.NullInt64
 	if err := r.db.QueryRowContext(ctx, r.param(statement), args...).Scan(&n); err != nil {
-		return 0, r.dialect.Classify("count", err)
+		return 0, r.dialect.Classify(ctx, "count", err)
 	}
 	return n.Int64, nil
 }

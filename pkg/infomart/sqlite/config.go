@@ -27,7 +27,7 @@ type Config struct {
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
-	Now func() time.Time `env:"-"`
+	Now func() time.Time
 }
 
 func (c Config) withDefaults() Config {

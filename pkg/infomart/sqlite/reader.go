@@ -43,7 +43,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST LIMIT 1"); err != nil {
 		return nil, errors.Join(classify(fmt.Sprintf("%q is no store of this version", cfg.Path), err), db.Close())
 	}
-	dialect := query.Dialect{Parameter: func(int) string { return "?" }, Classify: classify}
+	dialect := query.Dialect{Parameter: func(int) string { return "?" }, Classify: func(_ context.Context, doing string, err error) error { return classify(doing, err) }}
 	return &Reader{Reader: query.New(db, dialect), db: db}, nil
 }
 

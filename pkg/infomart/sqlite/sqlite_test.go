@@ -54,7 +54,7 @@ func (d *database) Exec(t testing.TB, statement string) {
 
 func (d *database) Rows(t testing.TB, statement string) []infomart.Row {
 	var rows []infomart.Row
-	reader := query.New(d.side, query.Dialect{Parameter: func(int) string { return "?" }, Classify: func(_ string, err error) error { return err }})
+	reader := query.New(d.side, query.Dialect{Parameter: func(int) string { return "?" }, Classify: func(_ context.Context, _ string, err error) error { return err }})
 	for row, err := range reader.Rows(context.Background(), statement) {
 		require.NoError(t, err)
 		rows = append(rows, row)

@@ -82,11 +82,12 @@ func testRaceForDimensions(t *testing.T, b *bundle) {
 }
 
 func testManyPartitionsAtOnce(t *testing.T, b *bundle) {
+	b.Store = b.open(t, oneKey)
 	var group errgroup.Group
 	for partition := range 8 {
 		group.Go(func() error {
 			var position *infomart.Position
-			for n := range 10 {
+			for n := range 5 {
 				var events []*callback.UserEvent
 				for i := range 20 {
 					events = append(events, UserEvent(fmt.Sprintf("s%d-%d-%d", partition, n, i), 1, true))
@@ -106,7 +107,7 @@ func testManyPartitionsAtOnce(t *testing.T, b *bundle) {
 		})
 	}
 	require.NoError(t, group.Wait())
-	require.EqualValues(t, 1600, b.counts(t).Finals)
+	require.EqualValues(t, 800, b.counts(t).Finals)
 	rows := b.db.Rows(t, "SELECT PRODUCER_BATCH_ID FROM CALLBACK_FACT GROUP BY PRODUCER_BATCH_ID HAVING COUNT(*) > 1")
 	require.Empty(t, rows, "PRODUCER_BATCH_ID is unique")
 }

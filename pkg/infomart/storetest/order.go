@@ -98,6 +98,7 @@ func testConflictInOneBatch(t *testing.T, b *bundle) {
 // testModel applies deliveries in any order and grouping, with repetitions and other
 // content, and compares the store with a model of invariants 2, 5 and 6.
 func testModel(t *testing.T, b *bundle) {
+	b.Store = b.open(t, oneKey)
 	service := 0
 	rapid.Check(t, func(rt *rapid.T) {
 		service++

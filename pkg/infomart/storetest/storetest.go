@@ -91,6 +91,9 @@ type bundle struct {
 	db Database
 }
 
+// oneKey keeps the volume of G_CUSTOM_DATA_S down where a test is about many facts.
+var oneKey = infomart.EventData{Store: "conf", Keys: []string{"_CB_SERVICE_ID"}}
+
 // now is the clock of the stores under test.
 func now() time.Time { return at(Start + 1000) }
 

@@ -225,7 +225,7 @@ func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 		return err
 	}
 	settings := cfg.Settings.Producer
-	settings.Addr, settings.AdminAddr, settings.Auth, settings.TokensFile = cfg.Addr, "", producer.AuthToken, p.Paths.Token
+	settings.Addr, settings.Auth, settings.TokensFile = cfg.Addr, producer.AuthToken, p.Paths.Token
 	server, err := producer.New(settings, producer.Deps{Encoder: p.codec, Publisher: p.records, Registerer: p.Metrics, Logger: cfg.Logger})
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/infomart"
+	"github.com/ringback/ringback/pkg/infomart/sqlite"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
@@ -66,14 +68,23 @@ func (p *Pipeline) Summary(ctx context.Context, files []importer.Counts, took ti
 	s.EventsPerSecond = float64(events) / took.Seconds()
 	held := p.enricher.Sessions()
 	s.Sessions.Open, s.Sessions.Ended, s.Sessions.Closed = held.Open, held.Ended, held.Closed
-	rows, err := p.Store.Counts(ctx)
+	rows, err := p.rows(ctx)
 	if err != nil {
-		return s, fmt.Errorf("pipeline: %w", err)
+		return s, err
 	}
 	s.Store.CallbackFact, s.Store.Services, s.Store.Final = rows.Facts, rows.Services, rows.Finals
 	s.Store.CustomData, s.Store.Discards = rows.CustomData, rows.Discards
 	s.DeadLetters, err = p.letters(ctx)
 	return s, err
+}
+
+func (p *Pipeline) rows(ctx context.Context) (infomart.Counts, error) {
+	reader, err := sqlite.OpenReader(ctx, sqlite.Config{Path: p.Paths.Store})
+	if err != nil {
+		return infomart.Counts{}, err
+	}
+	defer reader.Close()
+	return reader.Counts(ctx)
 }
 
 // letters counts the dead letters written since the pipeline started.

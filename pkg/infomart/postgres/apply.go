@@ -1,0 +1,207 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"slices"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/infomart"
+)
+
+// batch is one Apply under way.
+type batch struct {
+	store    *Store
+	in       *infomart.Batch
+	tx       pgx.Tx
+	audit    int64 // key of its CTL_AUDIT_LOG row
+	pass     int   // number of the last pass through the incoming table
+	custom   int   // rows of G_CUSTOM_DATA_S so far
+	result   infomart.Result
+	facts    []*infomart.Fact // the new ones
+	discards []infomart.Discard
+}
+
+// Apply implements [infomart.Store].
+func (s *Store) Apply(ctx context.Context, in infomart.Batch, beforeCommit func(context.Context, []infomart.Rejection) error) (infomart.Result, error) {
+	plan, err := infomart.NewPlan(&in)
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	keys, err := s.resolve(ctx, plan.Facts)
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	b := &batch{store: s, in: &in}
+	err = s.transaction(ctx, "apply", func(tx pgx.Tx) error {
+		b.tx = tx
+		return b.write(ctx, plan, keys, beforeCommit)
+	})
+	if err != nil {
+		return infomart.Result{}, err
+	}
+	return b.result, nil
+}
+
+func (b *batch) write(ctx context.Context, plan infomart.Plan, keys map[string]int64, beforeCommit func(context.Context, []infomart.Rejection) error) error {
+	// First: the row lock makes another owner wait here, and find the position moved.
+	if err := movePosition(ctx, b.tx, b.in.PositionKey, b.in.Expected, b.in.To); err != nil {
+		return err
+	}
+	var err error
+	if len(b.in.Inputs)+len(b.in.SetAside) > 0 {
+		if b.audit, err = nextAudit(ctx, b.tx); err != nil {
+			return err
+		}
+	}
+	b.discards = plan.Discards
+	facts := make([]*infomart.Fact, 0, len(plan.Facts))
+	for _, f := range plan.Facts {
+		if !f.SetKeys(keys) {
+			b.discards = append(b.discards, f.Reject(callback.ReasonRefused, "the database refused a dimension row"))
+			continue
+		}
+		facts = append(facts, f)
+	}
+	err = infomart.Bisect(facts, func(facts []*infomart.Fact) error { return b.try(ctx, facts) }, isData, func(f *infomart.Fact, err error) {
+		b.discards = append(b.discards, f.Reject(callback.ReasonRefused, refusal(err)))
+	})
+	if err != nil {
+		return err
+	}
+	slices.SortStableFunc(b.discards, func(x, y infomart.Discard) int { return cmp.Compare(x.Offset, y.Offset) })
+	if err := b.writeDiscards(ctx); err != nil {
+		return err
+	}
+	if err := b.writeAudit(ctx); err != nil {
+		return err
+	}
+	for _, d := range b.discards {
+		b.result.Rejected = append(b.result.Rejected, d.Rejection)
+	}
+	if beforeCommit == nil {
+		return nil
+	}
+	if err := beforeCommit(ctx, b.result.Rejected); err != nil {
+		return &hookError{err}
+	}
+	return nil
+}
+
+// outcome is what a savepoint came to.
+type outcome struct {
+	added     []*infomart.Fact
+	already   int
+	conflicts []infomart.Discard
+}
+
+// try writes the facts in a savepoint, and leaves nothing behind where it fails.
+func (b *batch) try(ctx context.Context, facts []*infomart.Fact) error {
+	custom := b.custom
+	var o outcome
+	err := pgx.BeginFunc(ctx, b.tx, func(tx pgx.Tx) error {
+		for _, pass := range passes(facts) {
+			if err := b.writePass(ctx, tx, pass, &o); err != nil {
+				return err
+			}
+		}
+		rows := make([]customData, len(o.added))
+		for i, f := range o.added {
+			rows[i] = customData{f.Event, f.Source, f.AddedTS}
+		}
+		return b.writeCustom(ctx, tx, rows)
+	})
+	if err != nil {
+		b.custom = custom
+		return err
+	}
+	b.result.Applied += len(o.added)
+	b.result.AlreadyApplied += o.already
+	b.facts = append(b.facts, o.added...)
+	b.discards = append(b.discards, o.conflicts...)
+	return nil
+}
+
+type factKey struct {
+	service  string
+	sequence int32
+}
+
+// passes parts the facts so that each part has each (SERVICE_ID, EVENT_SEQUENCE) once:
+// of two in one statement the second would vanish without a word. Nearly always there is one part.
+func passes(facts []*infomart.Fact) [][]*infomart.Fact {
+	var parts [][]*infomart.Fact
+	seen := make(map[factKey]int, len(facts))
+	for _, f := range facts {
+		k := factKey{f.ServiceID, f.Sequence}
+		n := seen[k]
+		seen[k] = n + 1
+		if n == len(parts) {
+			parts = append(parts, nil)
+		}
+		parts[n] = append(parts[n], f)
+	}
+	return parts
+}
+
+const insertDiscard = `INSERT INTO STG_TRANSFORM_DISCARDS
+	(TOPIC, PARTITION_ID, OFFSET_ID, REASON, DETAIL, MISSING_KVPS, SERVICE_ID, EVENT_SEQUENCE, CREATED_TS, CREATE_AUDIT_KEY, PRODUCER_BATCH_ID)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`
+
+// writeDiscards writes what makes no fact, and its custom data with it: a record that
+// is read again finds its discard there, and adds no second set of rows.
+func (b *batch) writeDiscards(ctx context.Context) error {
+	all := slices.Clone(b.discards)
+	for _, r := range b.in.SetAside {
+		source, err := infomart.ProducerBatchID(b.in.Partition, r.Offset)
+		if err != nil {
+			return err
+		}
+		all = append(all, infomart.Discard{Rejection: r, Source: source})
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	queue := &pgx.Batch{}
+	for _, d := range all {
+		queue.Queue(insertDiscard, append([]any{b.in.Topic, b.in.Partition, d.Offset}, d.Columns(b.store.cfg.Now(), b.audit)...)...)
+	}
+	results := b.tx.SendBatch(ctx, queue)
+	var rows []customData
+	for _, d := range all {
+		tag, err := results.Exec()
+		if err != nil {
+			return cmp.Or(err, results.Close())
+		}
+		if tag.RowsAffected() == 1 && d.Event != nil {
+			rows = append(rows, customData{d.Event, d.Source, d.AddedTS})
+		}
+	}
+	if err := results.Close(); err != nil {
+		return err
+	}
+	return b.writeCustom(ctx, b.tx, rows)
+}
+
+func nextAudit(ctx context.Context, tx pgx.Tx) (key int64, err error) {
+	err = tx.QueryRow(ctx, "SELECT nextval('ctl_audit_key')").Scan(&key)
+	return key, err
+}
+
+const insertAudit = `INSERT INTO CTL_AUDIT_LOG
+	(AUDIT_KEY, JOB_ID, CREATED_TS, PROCESSING_STATUS, MIN_START_DATE_TIME_KEY, MAX_START_DATE_TIME_KEY,
+	 FACT_COUNT, DISCARD_COUNT, CONSUMER_GROUP, TOPIC, PARTITION_ID, NEXT_OFFSET)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+
+// writeAudit writes the batch's row of CTL_AUDIT_LOG, to which the audit keys of its rows point.
+func (b *batch) writeAudit(ctx context.Context) error {
+	if b.audit == 0 {
+		return nil
+	}
+	first, last := infomart.StartRange(b.facts)
+	_, err := b.tx.Exec(ctx, insertAudit, b.audit, infomart.JobFacts, b.store.cfg.Now().Unix(), infomart.StatusCommitted, first, last,
+		len(b.facts), len(b.discards)+len(b.in.SetAside), b.in.Group, b.in.Topic, b.in.Partition, b.in.To.Next)
+	return err
+}

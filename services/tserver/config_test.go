@@ -1,0 +1,94 @@
+package tserver_test
+
+import (
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/services/tserver"
+)
+
+func load(t *testing.T, env config.Environment) (tserver.Config, error) {
+	t.Helper()
+	var cfg tserver.Config
+	err := config.Load(t.Context(), env, []string{"TSERVER_SIM_"}, &cfg)
+	return cfg, err
+}
+
+// Every variable is set here; no field may be left out.
+func TestEveryVariableIsRead(t *testing.T) {
+	t.Parallel()
+	env := config.Environment{
+		"TSERVER_SIM_ADDR": ":9000", "TSERVER_SIM_LOG": "/var/log/t.log", "TSERVER_SIM_LOG_MAX_BYTES": "1000", "TSERVER_SIM_TOKEN_FILE": "/token",
+		"TSERVER_SIM_MAX_BODY": "2000", "TSERVER_SIM_TIME_ZONE": "Europe/Berlin", "TSERVER_SIM_VERSION": "8.5", "TSERVER_SIM_CUSTOMER_ID": "Acme",
+		"TSERVER_SIM_REQUESTER": "ORS@7/0a", "TSERVER_SIM_CLIENTS": "Icon_Voice@508/0000000c/10.0.0.1:42678/REPORTING+2001, Stat_Server@588",
+		"TSERVER_SIM_GONE_CALLS": "a,b*", "TSERVER_SIM_EVENT_ERRORS": "NOWHERE=71:no such DN, 2001=-5", "TSERVER_SIM_OUTAGE": "true", "TSERVER_SIM_LATENCY": "3ms",
+	}
+	cfg, err := load(t, env)
+	require.NoError(t, err)
+	require.Equal(t, tserver.Config{
+		Addr: ":9000", Log: "/var/log/t.log", LogMaxBytes: 1000, TokenFile: "/token", MaxBody: 2000, TimeZone: "Europe/Berlin", Version: "8.5",
+		CustomerID: "Acme", Requester: tserver.Client{Name: "ORS", Socket: 7, ID: 10},
+		Clients: tserver.Clients{
+			{Name: "Icon_Voice", Socket: 508, ID: 0xc, Address: "10.0.0.1:42678", DNs: []string{"REPORTING", "2001"}},
+			{Name: "Stat_Server", Socket: 588},
+		},
+		GoneCalls:   []string{"a", "b*"},
+		EventErrors: tserver.EventErrors{"NOWHERE": {Code: 71, Message: "no such DN"}, "2001": {Code: -5, Message: "simulated error"}},
+		Outage:      true, Latency: 3 * time.Millisecond,
+	}, cfg)
+	v := reflect.ValueOf(cfg)
+	require.Equal(t, v.NumField(), len(env))
+	for i := range v.NumField() {
+		require.False(t, v.Field(i).IsZero(), v.Type().Field(i).Name)
+	}
+
+	cfg, err = load(t, config.Environment{"TSERVER_SIM_CLIENTS": "none"})
+	require.NoError(t, err)
+	require.Equal(t, tserver.Clients{}, cfg.Clients)
+}
+
+func TestWrongVariablesAreNamed(t *testing.T) {
+	t.Parallel()
+	for name, value := range map[string]string{
+		"TSERVER_SIM_CLIENTS": "Icon_Voice", "TSERVER_SIM_REQUESTER": "ORS@x", "TSERVER_SIM_EVENT_ERRORS": "NOWHERE", "TSERVER_SIM_LATENCY": "soon",
+		"TSERVER_SIM_ADDR": "9000", "TSERVER_SIM_TIME_ZONE": "Mars/Base", "TSERVER_SIM_QUITE_ANOTHER_NAME": "1",
+	} {
+		_, err := load(t, config.Environment{name: value})
+		require.ErrorContains(t, err, name)
+		require.Equal(t, 1, strings.Count(err.Error(), "TSERVER_SIM_"), err)
+	}
+	for _, value := range []string{"a@1/zz", "a@1/123456789", "=5", "x=y"} {
+		require.Error(t, new(tserver.Clients).EnvDecode(value), value)
+		require.Error(t, new(tserver.EventErrors).EnvDecode(value), value)
+	}
+}
+
+// A Config that is put together in code and one that is loaded from an empty environment mean the same.
+func TestDefaultsOfTheEnvironmentAreThoseOfTheZeroValue(t *testing.T) {
+	t.Parallel()
+	cfg, err := load(t, config.Environment{})
+	require.NoError(t, err)
+	require.Equal(t, tserver.WithDefaults(tserver.Config{}), tserver.WithDefaults(cfg))
+}
+
+func TestReadmeListsEveryVariable(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	require.NoError(t, err)
+	typ := reflect.TypeFor[tserver.Config]()
+	for i := range typ.NumField() {
+		name, value, _ := strings.Cut(typ.Field(i).Tag.Get("env"), ", default=")
+		row := "| `" + name + "` | "
+		if value != "" {
+			row += "`" + value + "` |"
+		}
+		require.Contains(t, string(readme), row)
+	}
+	require.Contains(t, string(readme), "not wire-compatible")
+}
