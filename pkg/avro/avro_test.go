@@ -45,6 +45,7 @@ func TestDecodeRefuses(t *testing.T) {
 		"array of least count":         {`{"type":"array","items":"int"}`, varint(math.MinInt64), "not a value"},
 		"array with a size cut short":  {`{"type":"array","items":"int"}`, append(varint(-3), 0x80), "ends early"},
 		"array item cut short":         {`{"type":"array","items":"string"}`, append(varint(2), 2, 'a', 4), "item 1: the input ends early"},
+		"more items than bytes left":   {`{"type":"array","items":"string"}`, append(varint(5), 2, 0xff), "a: the input ends early"},
 		"map of absurd count":          {`{"type":"map","values":"int"}`, varint(1 << 50), "ends early"},
 		"map with a key twice":         {`{"type":"map","values":"int"}`, append(varint(2), 2, 'k', 0, 2, 'k', 0, 0), "twice"},
 		"bytes after the record":       {`"int"`, []byte{2, 0}, "bytes follow the record"},

@@ -47,3 +47,13 @@ func (k KVP) ParseParameter(text string) (Value, bool) {
 	}
 	return Value{Set: true, Int: n, By: -1}, true
 }
+
+// AcceptParameter is ParseParameter with the limits of the Info Mart's columns: 32
+// bits, MaxText characters, no NUL. It refuses what ValidateParameters finds fault with.
+func (k KVP) AcceptParameter(text string) (Value, bool) {
+	v, ok := k.ParseParameter(text)
+	if !ok || v.Int < MinInt || v.Int > MaxInt || textReason(v.Str, MaxText) != "" {
+		return Value{}, false
+	}
+	return v, true
+}

@@ -1,6 +1,7 @@
 package callback_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -70,5 +71,25 @@ func TestParseParameter(t *testing.T) {
 		v, ok := callback.KeyDimChannel.ParseParameter(text)
 		require.True(t, ok, "%q is a string", text)
 		require.Equal(t, callback.Value{Set: true, Str: text, By: -1}, v)
+	}
+}
+
+// What the producer refuses is what a fold ignores, and nothing else.
+func TestAcceptParameterAgreesWithValidation(t *testing.T) {
+	t.Parallel()
+	texts := []string{"", "0", "1", "-1", "+1", "1.5", "IVR", "1700000000", "1700000000123", "17000000001234",
+		"2147483647", "2147483648", "-2147483648", "-2147483649", "2147483647999", "2147483648000",
+		"a\x00b", "\xff", strings.Repeat("é", callback.MaxText), strings.Repeat("é", callback.MaxText+1)}
+	for k := range callback.KVP(callback.NumKVPs) {
+		name := k.Info().Parameter
+		if name == "" {
+			continue
+		}
+		for _, text := range texts {
+			e := callback.Event{Data: callback.Data{Parameters: map[string]string{name: text}}}
+			v, ok := k.AcceptParameter(text)
+			require.Equal(t, len(e.ValidateParameters()) == 0, ok, "%s = %q", name, text)
+			require.Equal(t, ok, v.Set, "%s = %q", name, text)
+		}
 	}
 }

@@ -108,6 +108,7 @@ func TestParameters(t *testing.T) {
 		{"of the wrong type: an earlier one stays", events(request(1, map[string]string{"_cb_ewt_when_callback_was_offered": "10"}),
 			request(2, map[string]string{"_cb_ewt_when_callback_was_offered": "-1", "_cb_t_callback_offered": "yesterday"})), num(10, 0), 2},
 		{"too large for the column", events(request(1, map[string]string{"_cb_ewt_when_callback_was_offered": "2147483648"})), absent, 1},
+		{"a text that no column holds", events(on(0, callback.Offered, data{EWT: new(int64(5))}), request(1, map[string]string{"_cb_dim_channel": "\x00"})), num(5, 0), 1},
 		{"as large as the column", events(request(1, map[string]string{"_cb_ewt_when_callback_was_offered": "2147483647"})), num(1<<31-1, 0), 0},
 		{"of no name that is known", events(request(1, map[string]string{"_cb_n_callback_offered": "0", "_CB_EWT_WHEN_CALLBACK_WAS_OFFERED": "1", "": "", "_cb_hum": "x"})), absent, 0},
 		{"of no request", events(on(0, callback.Offered, data{Parameters: map[string]string{"_cb_ewt_when_callback_was_offered": "10"}})), absent, 0},

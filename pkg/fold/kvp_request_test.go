@@ -25,6 +25,7 @@ var requestCases = join([]kvpCase{
 		events: events(on(0, callback.Requested, queue("r")), on(1, callback.Queued, queue("q")), on(2, callback.AgentRequested, queue("a")), on(3, callback.Queued)), want: txt("a", 2)},
 	{key: callback.KeyDimVQ, name: "of the request, not of an offer", events: events(on(0, callback.Requested, queue("r")), on(1, callback.Offered, queue("o"))), want: txt("r", 0)},
 	{key: callback.KeyDimVQ, name: "of a request after THE OFFER", events: events(on(0, callback.Offered, queue("o")), on(1, callback.Requested, queue("r"))), want: txt("r", 1)},
+	{key: callback.KeyDimVQ, name: "THE OFFER's, after a request without one", events: events(on(0, callback.Requested), on(1, callback.Offered, queue("o"))), want: txt("o", 1)},
 	{key: callback.KeyDimVQ, name: "of no offer but THE OFFER",
 		events: events(on(0, callback.Offered, queue("o")), on(1, callback.Offered), on(2, callback.Requested)), want: absent},
 	{key: callback.KeyDimVQ, name: "nothing before the only attempt", events: events(call(0), on(1, callback.Queued, queue("q"))), want: absent},

@@ -136,6 +136,7 @@ var serviceCases = []kvpCase{
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected), on(2, callback.OfferAbandoned), on(3, callback.InboundCallEnded)), want: at(2, 2)},
 	{key: callback.KeyTServiceEnd, name: "rejected, offered again",
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected), on(2, callback.Offered)), want: absent},
+	{key: callback.KeyTServiceEnd, name: "rejected before anything, then offered", events: events(on(1, callback.OfferRejected), on(2, callback.Offered)), want: absent},
 	{key: callback.KeyTServiceEnd, name: "rejected, accepted after all",
 		events: events(on(0, callback.Offered), on(1, callback.OfferRejected), on(2, callback.OfferAccepted)), want: absent},
 	{key: callback.KeyTServiceEnd, name: "abandoned, requested after all",

@@ -6,10 +6,10 @@ import "github.com/ringback/ringback/pkg/callback"
 // the application that made the offer knows it. The parameters of several requests
 // are merged, name by name, and the later request wins.
 //
-// A value that is not of its KVP's type (see callback.KVP.ParseParameter), or does
-// not fit the 32-bit columns of the Info Mart, is counted and treated as not given:
-// an earlier request's value, or the derived one, stays. A name that is no reporting
-// parameter means nothing here and is not counted.
+// A value that is not of its KVP's type, as the producer would have found (see
+// callback.KVP.AcceptParameter), is counted and treated as not given: an earlier
+// request's value, or the derived one, stays. A name that is no reporting parameter
+// means nothing here and is not counted.
 func (s *session) override(r *Result) {
 	for i := s.first(requested); i >= 0; i = s.next(i, requested) {
 		for name, text := range s.events[i].Data.Parameters {
@@ -17,8 +17,8 @@ func (s *session) override(r *Result) {
 			if !ok {
 				continue
 			}
-			value, ok := k.ParseParameter(text)
-			if !ok || value.Int < callback.MinInt || value.Int > callback.MaxInt {
+			value, ok := k.AcceptParameter(text)
+			if !ok {
 				r.IgnoredParameters++
 				continue
 			}

@@ -75,6 +75,10 @@ func (b *body) appendUserEvent(e *UserEvent) {
 	b.optional(`,"ani":`, e.ANI)
 	b.optional(`,"dnis":`, e.DNIS)
 	b.optional(`,"customerId":`, e.CustomerID)
+	if e.MediaType != 0 {
+		b.buf = append(b.buf, `,"mediaType":`...)
+		b.buf = strconv.AppendInt(b.buf, int64(e.MediaType), 10)
+	}
 	b.optional(`,"idempotencyKey":`, e.IdempotencyKey)
 	b.buf = append(b.buf, '}')
 }

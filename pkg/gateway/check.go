@@ -35,6 +35,9 @@ func (e *UserEvent) check() error {
 			return err
 		}
 	}
+	if e.MediaType < 0 {
+		return callback.Bad(callback.ReasonRefused, "media type is negative")
+	}
 	return checkUserData(e.ReferenceID, e.UserData)
 }
 

@@ -68,7 +68,7 @@ func TestClientKeepsTheContract(t *testing.T) {
 		"least": {Switch: "s", DN: "d", UserData: []kvlist.Pair{kvlist.Str("k", "")}},
 		"every KVP": {
 			Switch: "SIP_Switch", DN: "REPORTING", ReferenceID: 431, UserData: gateway.UserData(&u),
-			ANI: "777", DNIS: "333", CustomerID: "Environment", IdempotencyKey: "S-1/2",
+			ANI: "777", DNIS: "333", CustomerID: "Environment", IdempotencyKey: "S-1/2", MediaType: 5,
 		},
 		"limits": {
 			Switch: strings.Repeat("ä", 255), DN: strings.Repeat("d", 255), ReferenceID: 1<<31 - 1,

@@ -123,6 +123,7 @@ type UserEvent struct {
 	ANI            string // empty is none
 	DNIS           string // empty is none
 	CustomerID     string // empty is the gateway's default
+	MediaType      int32  // media type (_rep_userevent_mediatype), from 0; 0 is voice
 	IdempotencyKey string // the same in every repeat, such as the UserEvent's id; empty is none
 }
 

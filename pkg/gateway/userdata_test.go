@@ -116,6 +116,9 @@ func TestBodyIsTheJSONOfTheRequest(t *testing.T) {
 			ANI:         short.Draw(t, "ani"), DNIS: short.Draw(t, "dnis"), CustomerID: short.Draw(t, "customer"), IdempotencyKey: short.Draw(t, "key"),
 		}
 		want := map[string]any{"switch": valid(e.Switch), "dn": "REPORTING", "referenceId": float64(e.ReferenceID)}
+		if e.MediaType = rapid.Int32Range(0, 9).Draw(t, "media type"); e.MediaType != 0 {
+			want["mediaType"] = float64(e.MediaType)
+		}
 		for name, value := range map[string]string{"ani": e.ANI, "dnis": e.DNIS, "customerId": e.CustomerID, "idempotencyKey": e.IdempotencyKey} {
 			if value != "" {
 				want[name] = valid(value)

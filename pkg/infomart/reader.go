@@ -32,6 +32,9 @@ type Reader interface {
 	Facts(ctx context.Context, serviceID string) ([]Row, error)
 	// CustomData returns what G_CUSTOM_DATA_S holds of one UserEvent, by KVP name.
 	CustomData(ctx context.Context, serviceID string, sequence int32) (map[string]string, error)
+	// CustomDataOf is CustomData of a row of CALLBACK_FACT or STG_TRANSFORM_DISCARDS:
+	// ICON keeps custom data whether or not Info Mart makes a fact of it.
+	CustomDataOf(ctx context.Context, row Row) (map[string]string, error)
 	// Discards returns STG_TRANSFORM_DISCARDS in the order of topic, partition, offset.
 	Discards(ctx context.Context) iter.Seq2[Row, error]
 	// Check looks for what must not be.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
@@ -191,7 +192,9 @@ func bootstrap(brokers []string) net.Addr { return kafkago.TCP(slices.Clone(brok
 
 // connTracker knows all open connections, so that Close leaves none behind.
 type connTracker struct {
-	wrap func(net.Conn) net.Conn // of tests: makes connections unreliable
+	// Of tests: make connections unreliable.
+	wrap   func(net.Conn) net.Conn
+	refuse func() bool
 
 	mu     sync.Mutex
 	closed bool
@@ -201,6 +204,9 @@ type connTracker struct {
 func (t *connTracker) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	// kafka-go joins the networks of several bootstrap addresses with commas.
 	network, _, _ = strings.Cut(network, ",")
+	if t.refuse != nil && t.refuse() {
+		return nil, &net.OpError{Op: "dial", Net: network, Err: syscall.ECONNREFUSED}
+	}
 	conn, err := new(net.Dialer).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
@@ -222,6 +228,12 @@ func (t *connTracker) dial(ctx context.Context, network, address string) (net.Co
 func (t *connTracker) closeAll() {
 	t.mu.Lock()
 	t.closed = true
+	t.mu.Unlock()
+	t.closeOpen()
+}
+
+func (t *connTracker) closeOpen() {
+	t.mu.Lock()
 	conns := make([]net.Conn, 0, len(t.conns))
 	for conn := range t.conns {
 		conns = append(conns, conn)

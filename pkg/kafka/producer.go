@@ -266,7 +266,7 @@ func (b *produceCall) abandon(cause error) {
 	b.leaving.Store(true)
 	for _, q := range b.queues {
 		for _, it := range q.withdraw(b) {
-			b.decide(it.index, Delivery{Partition: q.partition, Offset: -1, Err: fault.Outagef("kafka: produce to %s[%d]: not sent: %w", q.topic, q.partition, cause)})
+			b.decide(it.index, Delivery{Partition: q.partition, Offset: -1, Err: q.notSent(cause)})
 		}
 	}
 	b.mu.Lock()

@@ -28,7 +28,10 @@ const (
 func (q *partitionQueue) run() {
 	backoff := time.Duration(0)
 	for q.await() {
-		if backoff > 0 && !sleep(q.producer.ctx, jitter(backoff)) {
+		if backoff > 0 {
+			sleep(q.producer.ctx, jitter(backoff))
+		}
+		if q.producer.ctx.Err() != nil {
 			break
 		}
 		if !q.take() {
@@ -40,7 +43,11 @@ func (q *partitionQueue) run() {
 			backoff = min(max(minBackoff, 2*backoff), maxBackoff)
 		}
 	}
-	q.failAll(fault.Outagef("kafka: produce to %v: not sent: %w", q, ErrClosed))
+	q.failAll(q.notSent(ErrClosed))
+}
+
+func (q *partitionQueue) notSent(cause error) error {
+	return fault.Outagef("kafka: produce to %v: not sent: %w", q, cause)
 }
 
 func jitter(d time.Duration) time.Duration { return d/2 + rand.N(d/2+1) }
@@ -105,7 +112,10 @@ func (q *partitionQueue) refuse(err error) bool {
 		q.stale = true
 		q.putBack()
 		return false
-	case q.producer.ctx.Err() == nil && isTransient(err):
+	case q.producer.ctx.Err() != nil:
+		q.settle(-1, q.notSent(ErrClosed))
+		return true
+	case isTransient(err):
 		q.putBack()
 		return false
 	}

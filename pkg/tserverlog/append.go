@@ -100,6 +100,10 @@ func (m *Message) appendDistributed(b []byte) []byte {
 	}
 	b = appendString(b, "\n\tAttributeANI\t", m.ANI)
 	b = appendString(b, "\n\tAttributeDNIS\t", m.DNIS)
+	if m.MediaType != 0 {
+		b = append(b, "\n\tAttributeMediaType\t"...)
+		b = strconv.AppendInt(b, m.MediaType, 10)
+	}
 	return m.appendTarget(b)
 }
 

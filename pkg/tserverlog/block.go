@@ -92,6 +92,8 @@ func (b *block) finish(m *Message) {
 			m.ANI = unquote(a.value)
 		case "DNIS":
 			m.DNIS = unquote(a.value)
+		case "MediaType":
+			m.MediaType = integer(a.value)
 		case "CallUUID":
 			m.CallUUID = unquote(a.value)
 		case "UserEvent":

@@ -41,6 +41,7 @@ type Message struct {
 	ThisDN              string
 	ANI                 string
 	DNIS                string
+	MediaType           int64  // of an EventUserEvent; 0, which is voice, is not in the log
 	CallUUID            string // of EventAttachedDataChanged and the replies to its request
 	UserEvent           string // the request that a reply answers; EventUserEvent in an EventUserEvent
 	ErrorCode           int64  // of EventError

@@ -182,6 +182,7 @@ func TestReaderReadsWhatIsWritten(t *testing.T) {
 			case tserverlog.EventUserEvent:
 				m.Action, m.UserEvent = tserverlog.DistributeUserEvent, tserverlog.EventUserEvent
 				m.UserData, m.ANI, m.DNIS = drawPairs(t, 0), text.Draw(t, "ani"), text.Draw(t, "dnis")
+				m.MediaType = int64(rapid.Int32Min(0).Draw(t, "media type"))
 			}
 			line := bytes.Count(log, []byte("\n")) + 1
 			log = m.Append(log)

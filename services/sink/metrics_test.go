@@ -2,6 +2,7 @@ package sink_test
 
 import (
 	"flag"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -9,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/gateway"
 	"github.com/ringback/ringback/pkg/topic"
 )
 
@@ -40,7 +41,7 @@ func TestMetricNames(t *testing.T) {
 	w.gateway.answer = func() error {
 		if !failed {
 			failed = true
-			return fault.Outagef("away")
+			return fmt.Errorf("gateway: %w", &gateway.EventError{Code: 50, Message: "no"})
 		}
 		return nil
 	}

@@ -114,13 +114,19 @@ type member struct {
 
 func (w *world) start(build func(sink.Deps) (*sink.Sink, error)) *member {
 	w.Helper()
+	return w.startIn(context.Background(), build)
+}
+
+// startIn starts a sink that ends with ctx.
+func (w *world) startIn(ctx context.Context, build func(sink.Deps) (*sink.Sink, error)) *member {
+	w.Helper()
 	metrics := prometheus.NewRegistry()
 	s, err := build(sink.Deps{
 		Kafka: w.connect("sink"), Decoder: w.codec, Letters: deadletter.NewWriter(w.codec, w.producer),
 		Registerer: metrics, Logger: slog.New(slog.NewTextHandler(w.Output(), nil)),
 	})
 	require.NoError(w, err)
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(ctx)
 	m := &member{Sink: s, metrics: metrics, ended: make(chan error, 1)}
 	go func() { m.ended <- s.Run(ctx) }()
 	var once sync.Once

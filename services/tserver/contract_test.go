@@ -160,7 +160,7 @@ func TestMalformedRequestsAreToldEveryFault(t *testing.T) {
 		}},
 		{"unknown and twice", `{"switch":"s","switch":"t","dn":"d","referenceId":1,"+49401234567":1,"userData":[{"key":"a","type":"str","value":"v","key":"b","more":1}]}`, []string{
 			"/switch: is given twice",
-			": has a member that the contract does not have; it has switch, referenceId, userData, idempotencyKey, dn, ani, dnis, customerId",
+			": has a member that the contract does not have; it has switch, referenceId, userData, idempotencyKey, dn, ani, dnis, customerId, mediaType",
 			"/userData/0/key: is given twice", "/userData/0: has a member that the contract does not have; it has key, type, value",
 		}},
 		{"pairs", pairs(`1,{},{"key":"","type":"str","value":1},{"key":1,"type":2,"value":3},{"value":"x","type":"int","key":"k"},{"key":"k","type":"kvlist","value":[]},{"value":2147483648,"key":"k","type":"int"}`), []string{

@@ -17,6 +17,7 @@ type request struct {
 	Switch, DN, ANI, DNIS, CustomerID, IdempotencyKey string
 
 	ReferenceID int32
+	MediaType   int32
 	UserData    []kvlist.Pair
 }
 
@@ -98,6 +99,7 @@ func decode(body string, k kind, r *request) *faults {
 		{name: "ani", to: &r.ANI, most: maxName},
 		{name: "dnis", to: &r.DNIS, most: maxName},
 		{name: "customerId", to: &r.CustomerID, most: maxName},
+		{name: "mediaType"},
 	}
 	d := decoder{in: scanner{s: body}}
 	if k == forCall {
@@ -142,7 +144,9 @@ func (d *decoder) body(r *request, members []member) {
 		m.met = true
 		switch m.name {
 		case "referenceId":
-			d.referenceID(r)
+			d.natural(m.name, &r.ReferenceID)
+		case "mediaType":
+			d.natural(m.name, &r.MediaType)
 		case "userData":
 			d.userData(r)
 		default:
@@ -188,15 +192,16 @@ func (d *decoder) text(m *member) {
 	}
 }
 
-func (d *decoder) referenceID(r *request) {
-	at := pointer{name: "referenceId"}
+// natural reads an integer of 31 bits.
+func (d *decoder) natural(name string, to *int32) {
+	at := pointer{name: name}
 	n, ok := d.integer(at)
 	switch {
 	case !ok:
 	case n < 0 || n > math.MaxInt32:
 		d.faults.add(at, "must be from 0 to %d", math.MaxInt32)
 	default:
-		r.ReferenceID = int32(n)
+		*to = int32(n)
 	}
 }
 

@@ -46,6 +46,7 @@ type reference struct {
 	CustomerID     string
 	IdempotencyKey string
 	ReferenceID    int32
+	MediaType      int32
 	UserData       []struct {
 		Key   string
 		Type  string
@@ -77,7 +78,7 @@ func FuzzDecode(f *testing.F) {
 		require.NoError(t, d.Decode(&ref))
 		want := request{
 			Switch: ref.Switch, DN: ref.DN, ANI: ref.ANI, DNIS: ref.DNIS, CustomerID: ref.CustomerID,
-			IdempotencyKey: ref.IdempotencyKey, ReferenceID: ref.ReferenceID,
+			IdempotencyKey: ref.IdempotencyKey, ReferenceID: ref.ReferenceID, MediaType: ref.MediaType,
 		}
 		for _, p := range ref.UserData {
 			switch v := p.Value.(type) {

@@ -135,7 +135,7 @@ func (s *Server) distribute(x *exchange, w http.ResponseWriter, _ *http.Request)
 		*seq++
 		event := s.message(x, now, *seq)
 		event.Name, event.Action, event.UserEvent = tserverlog.EventUserEvent, tserverlog.DistributeUserEvent, tserverlog.EventUserEvent
-		event.UserData, event.ANI, event.DNIS = x.UserData, x.ANI, x.DNIS
+		event.UserData, event.ANI, event.DNIS, event.MediaType = x.UserData, x.ANI, x.DNIS, int64(x.MediaType)
 		b = event.Append(b)
 		clients := s.clients.on(x.DN)
 		for i := range clients {

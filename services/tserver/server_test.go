@@ -62,7 +62,7 @@ func TestLogIsInTheGuidesLayout(t *testing.T) {
 	_, err = c.Distribute(t.Context(), event("NOWHERE", 432))
 	require.ErrorContains(t, err, "EventError 71: no such DN")
 	of := event("2001", 433)
-	of.CustomerID, of.ANI, of.DNIS = "Other", "", ""
+	of.CustomerID, of.ANI, of.DNIS, of.MediaType = "Other", "", "", 5
 	_, err = c.Distribute(t.Context(), of)
 	require.NoError(t, err)
 	call := gateway.CallData{Switch: "SIP_Switch", IxnID: "02A7-01", ReferenceID: 434, UserData: of.UserData[:2]}

@@ -506,7 +506,7 @@ func TestCompact(t *testing.T) {
 
 	check(Config{CompactBytes: 1})
 	compacted := size()
-	require.Less(t, compacted, full/5)
+	require.Less(t, compacted, full/3)
 	check(Config{CompactBytes: 1})
 	require.Equal(t, compacted, size(), "not grown since")
 }

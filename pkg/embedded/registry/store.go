@@ -134,6 +134,14 @@ func openStore(dir string) (*store, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, fault.Misconfigf("embedded registry: %w", err)
 	}
+	// What a killed process left half-written; its change was not answered as made.
+	left, err := filepath.Glob(filepath.Join(dir, fileName+".*"))
+	for _, l := range left {
+		err = errors.Join(err, os.Remove(l))
+	}
+	if err != nil {
+		return nil, fault.Misconfigf("embedded registry: %w", err)
+	}
 	st := &store{dir: dir, state: newState()}
 	path := filepath.Join(dir, fileName)
 	raw, err := os.ReadFile(path)

@@ -192,8 +192,8 @@ func nextAudit(ctx context.Context, tx pgx.Tx) (key int64, err error) {
 
 const insertAudit = `INSERT INTO CTL_AUDIT_LOG
 	(AUDIT_KEY, JOB_ID, CREATED_TS, PROCESSING_STATUS, MIN_START_DATE_TIME_KEY, MAX_START_DATE_TIME_KEY,
-	 FACT_COUNT, DISCARD_COUNT, CONSUMER_GROUP, TOPIC, PARTITION_ID, NEXT_OFFSET)
-	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
+	 FACT_COUNT, DISCARD_COUNT, MIN_CUSTOM_DATA_ID, MAX_CUSTOM_DATA_ID, CONSUMER_GROUP, TOPIC, PARTITION_ID, NEXT_OFFSET)
+	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
 // writeAudit writes the batch's row of CTL_AUDIT_LOG, to which the audit keys of its rows point.
 func (b *batch) writeAudit(ctx context.Context) error {
@@ -201,7 +201,11 @@ func (b *batch) writeAudit(ctx context.Context) error {
 		return nil
 	}
 	first, last := infomart.StartRange(b.facts)
+	var minCustom, maxCustom any
+	if b.custom > 0 {
+		minCustom, maxCustom = infomart.CustomDataID(b.audit, 0), infomart.CustomDataID(b.audit, b.custom-1)
+	}
 	_, err := b.tx.Exec(ctx, insertAudit, b.audit, infomart.JobFacts, b.store.cfg.Now().Unix(), infomart.StatusCommitted, first, last,
-		len(b.facts), len(b.discards)+len(b.in.SetAside), b.in.Group, b.in.Topic, b.in.Partition, b.in.To.Next)
+		len(b.facts), len(b.discards)+len(b.in.SetAside), minCustom, maxCustom, b.in.Group, b.in.Topic, b.in.Partition, b.in.To.Next)
 	return err
 }

@@ -156,7 +156,7 @@ func (d *dimensions) auditKey(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = d.tx.Exec(ctx, insertAudit, audit, infomart.JobDimensions, d.now, infomart.StatusCommitted, nil, nil, 0, 0, nil, nil, nil, nil)
+	_, err = d.tx.Exec(ctx, insertAudit, audit, infomart.JobDimensions, d.now, infomart.StatusCommitted, nil, nil, 0, 0, nil, nil, nil, nil, nil, nil)
 	d.audit = audit
 	return audit, err
 }

@@ -168,14 +168,22 @@ func (r *Reader) Facts(ctx context.Context, serviceID string) ([]infomart.Row, e
 
 // CustomData implements [infomart.Reader].
 func (r *Reader) CustomData(ctx context.Context, serviceID string, sequence int32) (map[string]string, error) {
-	data := make(map[string]string)
-	facts, err := r.all(ctx, "SELECT DS_AUDIT_KEY, PRODUCER_BATCH_ID FROM CALLBACK_FACT WHERE SERVICE_ID = ? AND EVENT_SEQUENCE = ?", serviceID, sequence)
+	facts, err := r.all(ctx, "SELECT CREATE_AUDIT_KEY, PRODUCER_BATCH_ID FROM CALLBACK_FACT WHERE SERVICE_ID = ? AND EVENT_SEQUENCE = ?", serviceID, sequence)
 	if err != nil || len(facts) == 0 {
-		return data, err
+		return map[string]string{}, err
 	}
-	audit := facts[0]["DS_AUDIT_KEY"].(int64)
+	return r.CustomDataOf(ctx, facts[0])
+}
+
+// CustomDataOf implements [infomart.Reader].
+func (r *Reader) CustomDataOf(ctx context.Context, row infomart.Row) (map[string]string, error) {
+	data := make(map[string]string)
+	audit, ok := row["CREATE_AUDIT_KEY"].(int64)
+	if !ok {
+		return nil, errors.New("query: custom data of a row without CREATE_AUDIT_KEY")
+	}
 	for row, err := range r.Rows(ctx, "SELECT KeyName, Value FROM G_CUSTOM_DATA_S WHERE ID >= ? AND ID < ? AND GSYS_SEQ = ?",
-		infomart.CustomDataID(audit, 0), infomart.CustomDataID(audit+1, 0), facts[0]["PRODUCER_BATCH_ID"]) {
+		infomart.CustomDataID(audit, 0), infomart.CustomDataID(audit+1, 0), row["PRODUCER_BATCH_ID"]) {
 		if err != nil {
 			return nil, err
 		}

@@ -85,7 +85,7 @@ func (d *dimensions) auditKey() (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	_, err = d.db.exec(insertAudit, audit, infomart.JobDimensions, d.now, int64(infomart.StatusCommitted), nil, nil, int64(0), int64(0), nil, nil, nil, nil)
+	_, err = d.db.exec(insertAudit, audit, infomart.JobDimensions, d.now, int64(infomart.StatusCommitted), nil, nil, int64(0), int64(0), nil, nil, nil, nil, nil, nil)
 	d.audit = audit
 	return audit, err
 }

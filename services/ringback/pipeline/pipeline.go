@@ -187,7 +187,12 @@ func (p *Pipeline) startTServer(_ context.Context, cfg *Config) error {
 	go func() { done <- server.Run(serving) }()
 	// It stops after the sink that sends to it.
 	p.onClose(func() error { stop(); return <-done })
-	p.sinks.gatewayURL = server.URL()
+	// The sink speaks the gateway's contract with it, without a network between them.
+	p.sinks.gateway, err = gateway.New(gateway.Config{URL: server.URL()}, gateway.WithTransport(server.Transport()))
+	if err != nil {
+		return err
+	}
+	p.onClose(func() error { p.sinks.gateway.Close(); return nil })
 	return nil
 }
 
@@ -197,12 +202,7 @@ func (p *Pipeline) startServices(_ context.Context, cfg *Config) error {
 		return err
 	}
 	p.enricher = e
-	transport, err := gateway.New(gateway.Config{URL: p.sinks.gatewayURL})
-	if err != nil {
-		return err
-	}
-	p.onClose(func() error { transport.Close(); return nil })
-	if err := p.sinks.make(p, cfg, transport); err != nil {
+	if err := p.sinks.make(p, cfg); err != nil {
 		return err
 	}
 	p.run.Go(func() error { return e.Run(p.ctx) })

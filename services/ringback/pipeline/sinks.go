@@ -6,6 +6,7 @@ import (
 
 	"github.com/ringback/ringback/pkg/gateway"
 	"github.com/ringback/ringback/services/sink"
+	sending "github.com/ringback/ringback/services/sink/tserver"
 )
 
 // reader is a sink as the pipeline needs it.
@@ -17,11 +18,11 @@ type reader interface {
 }
 
 type sinks struct {
-	gatewayURL        string
+	gateway           *gateway.Client
 	infomart, tserver reader
 }
 
-func (s *sinks) make(p *Pipeline, cfg *Config, transport *gateway.Client) error {
+func (s *sinks) make(p *Pipeline, cfg *Config) error {
 	settings := sink.Defaults()
 	settings.RetryMax = 2 * time.Second // every part is in this process
 	deps := sink.Deps{Kafka: p.client, Decoder: p.codec, Letters: p.Letters, Registerer: p.Metrics, Logger: cfg.Logger}
@@ -29,14 +30,13 @@ func (s *sinks) make(p *Pipeline, cfg *Config, transport *gateway.Client) error 
 	if err != nil {
 		return err
 	}
-	s.infomart = facts
-	s.tserver = noop{}
+	// The simulated switch takes everything, however old: nothing reaches a real ICON.
+	options := sending.Defaults("Sip_Switch")
+	options.MaxAge = 0
+	sender, err := sink.NewTServer(settings, options, p.Store, s.gateway, deps)
+	if err != nil {
+		return err
+	}
+	s.infomart, s.tserver = facts, sender
 	return nil
 }
-
-type noop struct{}
-
-func (noop) Run(ctx context.Context) error                          { <-ctx.Done(); return nil }
-func (noop) WaitFor(context.Context, string, map[int32]int64) error { return nil }
-func (noop) Counts() sink.Counts                                    { return sink.Counts{} }
-func (noop) Ready() error                                           { return nil }

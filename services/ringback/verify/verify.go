@@ -24,7 +24,7 @@ const maxProblems = 20
 type Store interface {
 	Counts(ctx context.Context) (infomart.Counts, error)
 	Facts(ctx context.Context, serviceID string) ([]infomart.Row, error)
-	CustomData(ctx context.Context, serviceID string, sequence int32) (map[string]string, error)
+	CustomDataOf(ctx context.Context, row infomart.Row) (map[string]string, error)
 	Discards(ctx context.Context) iter.Seq2[infomart.Row, error]
 	AllLatest(ctx context.Context) iter.Seq2[infomart.Row, error]
 	Check(ctx context.Context) (infomart.Check, error)
@@ -84,7 +84,7 @@ type verifier struct {
 	logged map[string]map[digest]bool // user data of each UserEvent in the log, by service id
 
 	events, repeated int
-	discarded        map[string]map[int32]string // reason by service id and EVENT_SEQUENCE
+	discarded        map[string]map[int32]infomart.Row // by service id and EVENT_SEQUENCE
 	facts, stored    int
 
 	tserver, custom, fact Check
@@ -131,21 +131,20 @@ func sum(pairs []string) (d digest) {
 
 // readDiscards reads which UserEvents made no fact, and why.
 func (v *verifier) readDiscards(ctx context.Context) error {
-	v.discarded = map[string]map[int32]string{}
+	v.discarded = map[string]map[int32]infomart.Row{}
 	for row, err := range v.store.Discards(ctx) {
 		if err != nil {
 			return err
 		}
 		id, _ := row["SERVICE_ID"].(string)
 		sequence, _ := row["EVENT_SEQUENCE"].(int64)
-		reason, _ := row["REASON"].(string)
 		if id == "" || sequence == 0 {
 			continue
 		}
 		if v.discarded[id] == nil {
-			v.discarded[id] = map[int32]string{}
+			v.discarded[id] = map[int32]infomart.Row{}
 		}
-		v.discarded[id][int32(sequence)] = reason
+		v.discarded[id][int32(sequence)] = row
 	}
 	return nil
 }
@@ -182,17 +181,17 @@ func (v *verifier) service(ctx context.Context, id string) error {
 		return err
 	}
 	v.facts += len(facts)
-	sequences := map[int32]bool{}
+	rows := map[int32]infomart.Row{}
+	for n, discard := range v.discarded[id] {
+		rows[n] = discard
+	}
 	for _, f := range facts {
 		n, _ := f["EVENT_SEQUENCE"].(int64)
-		sequences[int32(n)] = true
-	}
-	for n := range v.discarded[id] {
-		sequences[n] = true
+		rows[int32(n)] = f
 	}
 	stored := map[digest]bool{}
-	for _, n := range sorted(sequences) {
-		data, err := v.store.CustomData(ctx, id, n)
+	for _, n := range sorted(rows) {
+		data, err := v.store.CustomDataOf(ctx, rows[n])
 		if err != nil {
 			return err
 		}
@@ -217,13 +216,13 @@ func (v *verifier) service(ctx context.Context, id string) error {
 		}
 	}
 	// A gap means that a UserEvent made neither a fact nor a discard.
-	for n := int32(1); int(n) <= len(sequences); n++ {
-		if !sequences[n] {
-			v.fact.problem("service %s: EVENT_SEQUENCE %d is in neither CALLBACK_FACT nor STG_TRANSFORM_DISCARDS", id, n)
+	for n := int32(1); int(n) <= len(rows); n++ {
+		if rows[n] == nil {
+			v.fact.problem("service %s: EVENT_SEQUENCE %d is neither in CALLBACK_FACT nor in STG_TRANSFORM_DISCARDS", id, n)
 			break
 		}
 	}
-	if len(sequences) == 0 {
+	if len(rows) == 0 {
 		v.fact.problem("service %s: it has UserEvents in the T-Server log, and neither a row nor a discard", id)
 	}
 	return nil
@@ -276,7 +275,7 @@ func keys[V any](m map[string]V) []string {
 	return ids
 }
 
-func sorted(set map[int32]bool) []int32 {
+func sorted(set map[int32]infomart.Row) []int32 {
 	list := make([]int32, 0, len(set))
 	for n := range set {
 		list = append(list, n)

@@ -130,6 +130,22 @@ func TestUnknownSchemaIsBadOnlyAfter30Seconds(t *testing.T) {
 	})
 }
 
+// Garbage that looks framed names another schema in each record; they wait side by side.
+func TestManyUnknownSchemasWaitTogether(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		for i := range uint32(40) {
+			b.log.add(fmt.Sprint("r", i), framed(1000+i, "x"))
+		}
+		b.start()
+		pass(35 * time.Second)
+		require.Len(t, b.store.seen().applied, 40)
+		require.Len(t, b.store.seen().letters, 40)
+		b.stop(t)
+	})
+}
+
 func TestSchemaThatBecomesKnownIsApplied(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

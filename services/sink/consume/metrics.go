@@ -160,6 +160,12 @@ func (m *Metrics) retry(cfg Config, stage string) {
 func (m *Metrics) unknownSchema(cfg Config) { m.unknown.WithLabelValues(cfg.Key.Topic).Inc() }
 func (m *Metrics) expired(cfg Config)       { m.expiredC.WithLabelValues(cfg.Key.Topic).Inc() }
 
+// begin shows the counters that alerts watch at 0, for an alert sees no growth from nothing.
+func (m *Metrics) begin(cfg Config) {
+	m.unknown.WithLabelValues(cfg.Key.Topic)
+	m.expiredC.WithLabelValues(cfg.Key.Topic)
+}
+
 // forget drops the gauges of a partition that is no longer this sink's.
 func (m *Metrics) forget(cfg Config) {
 	for _, g := range []*prometheus.GaugeVec{m.positionG, m.lagG, m.waitingG, m.pausedG} {

@@ -136,6 +136,7 @@ func NewPartition[T any](cfg Config, log Log, h Handler[T], letters DeadLetters,
 func (p *Partition[T]) Run(ctx context.Context) error {
 	p.metrics.waiting(p.cfg, false)
 	p.metrics.paused(p.cfg, false)
+	p.metrics.begin(p.cfg)
 	defer p.metrics.forget(p.cfg)
 	if err := p.open(ctx); err != nil {
 		return err

@@ -98,6 +98,7 @@ func (p *Partition[T]) decode(ctx context.Context) (*Batch[T], int, error) {
 			break
 		}
 		if stop = p.unknownSchema(rec, bad); stop != nil {
+			p.lookAhead(ctx, n+1)
 			break
 		}
 		// invariant 7: the pause comes before the dead letter.
@@ -148,17 +149,45 @@ func (p *Partition[T]) unknownSchema(rec *kafka.Record, bad *callback.BadRecord)
 		return nil
 	}
 	id := schemaID(rec.Value)
-	since, ok := p.unknown[id]
-	if !ok {
-		since = time.Now()
-		p.unknown[id] = since
-	}
-	waited := time.Since(since)
+	waited := time.Since(p.unknownSince(id))
 	if waited >= p.cfg.UnknownSchemaWait {
 		return nil
 	}
 	return &schemaError{offset: rec.Offset, id: id, left: p.cfg.UnknownSchemaWait - waited}
 }
+
+// unknownSince notes when a schema id was first found unknown.
+func (p *Partition[T]) unknownSince(id uint32) time.Time {
+	since, ok := p.unknown[id]
+	if !ok {
+		if len(p.unknown) == maxUnknown {
+			clear(p.unknown)
+		}
+		since = time.Now()
+		p.unknown[id] = since
+	}
+	return since
+}
+
+// lookAhead starts the wait of all the unknown schema ids among the records that
+// follow. Garbage has a new id in each record: were they to wait one after the other,
+// bad data would block for hours.
+func (p *Partition[T]) lookAhead(ctx context.Context, from int) {
+	for i := from; i < min(len(p.pending), p.cfg.BatchRecords); i++ {
+		rec := &p.pending[i]
+		id := schemaID(rec.Value)
+		if _, ok := p.unknown[id]; ok {
+			continue
+		}
+		var bad *callback.BadRecord
+		if _, err := p.decodeOne(ctx, rec); errors.As(err, &bad) && bad.Reason == callback.ReasonUnknownSchema {
+			p.unknownSince(id)
+		}
+	}
+}
+
+// maxUnknown bounds the unknown schema ids that are remembered.
+const maxUnknown = 10_000
 
 // schemaID is the id in a value of the Confluent wire format, 0 in another.
 func schemaID(value []byte) uint32 {

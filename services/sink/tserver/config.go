@@ -20,7 +20,7 @@ type Config struct {
 	Enable    bool   `env:"TSERVER_REP_USEREVENT_ENABLE, default=true"`
 	DN        string `env:"TSERVER_REP_USEREVENT_DN, default=REPORTING"`
 	Switch    string `env:"TSERVER_REP_USEREVENT_SWITCH"`
-	MediaType int    `env:"TSERVER_REP_USEREVENT_MEDIATYPE, default=0"`
+	MediaType int32  `env:"TSERVER_REP_USEREVENT_MEDIATYPE, default=0"`
 	// ServicesFile is a JSON object from service name to its reporting options, by the
 	// names that they have in GMS; docs/sinks.md shows one. Empty: every service has the default.
 	ServicesFile string `env:"TSERVER_SERVICES_FILE"`
@@ -71,7 +71,7 @@ type Options struct {
 	Enable    bool   // _rep_userevent_enable: whether UserEvents and attached data of the service are sent at all
 	DN        string // _rep_userevent_dn: the DN that they are distributed on
 	Switch    string // _rep_userevent_switch: the switch of that DN
-	MediaType int    // _rep_userevent_mediatype: media type of the user event; 0 is voice
+	MediaType int32  // _rep_userevent_mediatype: media type of the user event; 0 is voice
 }
 
 // Services are the reporting options of all callback services.
@@ -159,9 +159,11 @@ func (o *Options) set(option string, value any) error {
 	case "_rep_userevent_switch":
 		o.Switch = text
 	case "_rep_userevent_mediatype":
-		if o.MediaType, err = strconv.Atoi(text); err != nil || o.MediaType < 0 {
+		n, err := strconv.ParseInt(text, 10, 32)
+		if err != nil || n < 0 {
 			return errors.New("must be a number from 0")
 		}
+		o.MediaType = int32(n)
 	default:
 		return errors.New("no such option; there are _rep_userevent_enable, _rep_userevent_dn, _rep_userevent_switch and _rep_userevent_mediatype")
 	}

@@ -171,6 +171,18 @@ func TestListedEventErrorIsDeadLettered(t *testing.T) {
 	require.Equal(t, int64(71), got.ErrorCode)
 }
 
+func TestOptionsAreThoseOfTheService(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nil)
+	r.handler.services.byName = map[string]Options{"vip": {true, "VIP", "SIP_2", 5}}
+	vip, m, call := "vip", event("a", 1, 0), attached("b", "call-1")
+	m.Service, call.Service = &vip, &vip
+	r.done(r.batch(m, call))
+	e := r.gateway.events[0]
+	require.Equal(t, Options{true, "VIP", "SIP_2", 5}, Options{true, e.DN, e.Switch, e.MediaType})
+	require.Equal(t, "SIP_2", r.gateway.calls[0].Switch)
+}
+
 func TestCallGoneAndDisabled(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, nil)

@@ -72,7 +72,7 @@ func (m *Message) send(ctx context.Context, gw Gateway, o Options, customerID st
 	}
 	_, err := gw.Distribute(ctx, gateway.UserEvent{
 		Switch: o.Switch, DN: o.DN, ReferenceID: ref, UserData: gateway.UserData(m.event),
-		ANI: m.ani(), CustomerID: customerID, IdempotencyKey: m.ID,
+		ANI: m.ani(), CustomerID: customerID, MediaType: o.MediaType, IdempotencyKey: m.ID,
 	})
 	return err
 }

@@ -17,6 +17,8 @@ CREATE TABLE CTL_AUDIT_LOG (
     MAX_START_DATE_TIME_KEY integer,
     FACT_COUNT integer NOT NULL,
     DISCARD_COUNT integer NOT NULL,
+    MIN_CUSTOM_DATA_ID bigint,
+    MAX_CUSTOM_DATA_ID bigint,
     CONSUMER_GROUP text,
     TOPIC text,
     PARTITION_ID integer,
@@ -94,7 +96,8 @@ CREATE TABLE STG_TRANSFORM_DISCARDS (
     PRIMARY KEY (TOPIC, PARTITION_ID, OFFSET_ID)
 );
 
--- The primary key is the only index: see infomart.CustomDataID for how a UserEvent's rows are found.
+-- The primary key is the only index. A UserEvent's rows are in the range that the
+-- CTL_AUDIT_LOG row of its batch gives, those whose GSYS_SEQ is its PRODUCER_BATCH_ID.
 CREATE TABLE G_CUSTOM_DATA_S (
     ID bigint PRIMARY KEY,
     CallID varchar(50),

@@ -8,6 +8,8 @@ CREATE TABLE CTL_AUDIT_LOG (
     MAX_START_DATE_TIME_KEY INTEGER,
     FACT_COUNT INTEGER NOT NULL,
     DISCARD_COUNT INTEGER NOT NULL,
+    MIN_CUSTOM_DATA_ID INTEGER,
+    MAX_CUSTOM_DATA_ID INTEGER,
     CONSUMER_GROUP TEXT,
     TOPIC TEXT,
     PARTITION_ID INTEGER,
@@ -84,7 +86,8 @@ CREATE TABLE STG_TRANSFORM_DISCARDS (
     PRIMARY KEY (TOPIC, PARTITION_ID, OFFSET_ID)
 );
 
--- The primary key is the only index: see infomart.CustomDataID for how a UserEvent's rows are found.
+-- The primary key is the only index. A UserEvent's rows are in the range that the
+-- CTL_AUDIT_LOG row of its batch gives, those whose GSYS_SEQ is its PRODUCER_BATCH_ID.
 CREATE TABLE G_CUSTOM_DATA_S (
     ID INTEGER PRIMARY KEY,
     CallID TEXT,

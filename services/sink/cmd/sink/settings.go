@@ -30,7 +30,7 @@ type common struct {
 // sending is what the tserver sink is configured by besides.
 type sending struct {
 	TServer tserver.Config
-	Gateway gateway.Config `env:", prefix=TSERVER_GATEWAY_"`
+	Gateway gateway.Config
 }
 
 type settings struct {
@@ -60,12 +60,9 @@ func load(ctx context.Context, name string, env config.Environment) (*settings, 
 	targets := []any{&s.common, &s.common.Sink}
 	if name == sink.TServer {
 		prefixes = append(prefixes, "TSERVER_")
-		targets = append(targets, &s.sending, &s.sending.TServer)
+		targets = append(targets, &s.sending, &s.sending.TServer, &s.sending.Gateway)
 	}
 	faults := []error{config.Load(ctx, env, prefixes, targets...), s.Kafka.Validate(), s.storeFault()}
-	if name == sink.TServer && s.Gateway.URL == "" {
-		faults = append(faults, errors.New("TSERVER_GATEWAY_URL: is required"))
-	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

@@ -1,0 +1,174 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/embedded/broker"
+	embedded "github.com/ringback/ringback/pkg/embedded/registry"
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/infomart/sqlite"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+	"github.com/ringback/ringback/services/sink"
+)
+
+func TestFaultsOfTheConfigurationAreNamedTogether(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		sink string
+		env  config.Environment
+		want []string
+	}{
+		"nothing is set": {sink.TServer, config.Environment{}, []string{
+			"KAFKA_BROKERS", "STORE_URL: is required", "TSERVER_GATEWAY_URL: is required", "TSERVER_REP_USEREVENT_SWITCH: is required",
+		}},
+		"two stores":       {sink.Infomart, config.Environment{"STORE_PATH": "x", "POSTGRES_HOST": "y"}, []string{"STORE_PATH: names a SQLite store"}},
+		"misspelt":         {sink.Infomart, config.Environment{"SINK_BATHC_RECORDS": "5"}, []string{"SINK_BATHC_RECORDS: no such variable; did you mean SINK_BATCH_RECORDS?"}},
+		"wrong and absent": {sink.Infomart, config.Environment{"SINK_RETRY_MIN": "soon", "KAFKA_BROKERS": "nowhere"}, []string{"SINK_RETRY_MIN: must be a duration", "nowhere", "STORE_URL"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := load(t.Context(), tc.sink, tc.env)
+			for _, want := range tc.want {
+				require.ErrorContains(t, err, want)
+			}
+		})
+	}
+	good := config.Environment{
+		"KAFKA_BROKERS": "a:9092,b:9092", "STORE_URL": "postgres://u:secret@db/ringback", "TSERVER_GATEWAY_URL": "http://gw", "TSERVER_REP_USEREVENT_SWITCH": "S",
+		"TSERVER_DATA_ERROR_CODES": "50,71", "TSERVER_SIM_ADDR": "of the simulator",
+	}
+	s, err := load(t.Context(), sink.TServer, good)
+	require.NoError(t, err)
+	require.Equal(t, []int{50, 71}, s.TServer.DataErrorCodes)
+	require.NotContains(t, fmt.Sprintf("%v %+v", s, s), "secret") // invariant 10
+}
+
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	for _, args := range [][]string{nil, {"oracle"}, {"infomart", "tserver"}} {
+		require.ErrorContains(t, run(t.Context(), args, nil, nil), "usage: sink infomart | sink tserver")
+	}
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	resp, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return resp.StatusCode, string(body)
+}
+
+// The binary waits for what is away, says so, works, and ends when it is told to.
+func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = b.Close() })
+	client, err := kafka.New(kafka.Config{Brokers: b.Addrs()})
+	require.NoError(t, err)
+	t.Cleanup(client.Close)
+	require.NoError(t, client.EnsureTopics(t.Context(), topic.Specs(1, 1)))
+	admin, schemas := freeAddr(t), freeAddr(t)
+	store := filepath.Join(t.TempDir(), "infomart.db")
+
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- run(ctx, []string{sink.Infomart}, config.Environment{
+			"KAFKA_BROKERS": strings.Join(b.Addrs(), ","), "REGISTRY_URL": "http://" + schemas, "STORE_PATH": store, "SINK_ADMIN_ADDR": admin,
+		}, slog.New(slog.DiscardHandler))
+	}()
+	ready := func(want int, why string) func() bool {
+		return func() bool {
+			code, body := get(t, "http://"+admin+"/readyz")
+			return code == want && strings.Contains(body, why)
+		}
+	}
+	require.Eventually(t, ready(http.StatusServiceUnavailable, "waiting for the schema registry"), 20*time.Second, 20*time.Millisecond)
+	code, _ := get(t, "http://"+admin+"/livez")
+	require.Equal(t, http.StatusOK, code, "it is alive meanwhile")
+
+	_, port, err := net.SplitHostPort(schemas)
+	require.NoError(t, err)
+	var n int
+	_, err = fmt.Sscan(port, &n)
+	require.NoError(t, err)
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir(), Port: n})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	require.Eventually(t, ready(http.StatusOK, "ok"), 20*time.Second, 20*time.Millisecond)
+
+	produce(t, client, "http://"+schemas)
+	require.Eventually(t, func() bool {
+		_, body := get(t, "http://"+admin+"/metrics")
+		return strings.Contains(body, `ringback_sink_records_total{outcome="applied",sink="infomart",topic="callback.userevents.v1"} 1`)
+	}, 20*time.Second, 20*time.Millisecond)
+	resp, err := http.Post("http://"+admin+sink.AcceptPath, "application/json", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusConflict, resp.StatusCode, "nothing is paused")
+
+	cancel()
+	require.NoError(t, <-ended)
+	db, err := sqlite.Open(t.Context(), sqlite.Config{Path: store, CacheMiB: 4})
+	require.NoError(t, err)
+	rows, err := db.Counts(t.Context())
+	require.NoError(t, err)
+	require.NoError(t, db.Close())
+	require.Equal(t, int64(1), rows.Facts)
+}
+
+// produce writes one UserEvent.
+func produce(t *testing.T, client *kafka.Client, schemas string) {
+	t.Helper()
+	reg, err := registry.New(registry.Config{URL: schemas})
+	require.NoError(t, err)
+	defer reg.Close()
+	codec, err := wire.New(t.Context(), reg)
+	require.NoError(t, err)
+	u := &callback.UserEvent{Sequence: 1, Cause: callback.CauseStart, LogicVersion: callback.LogicVersion}
+	u.KVPs.SetStr(callback.KeyServiceID, "s", 0)
+	for _, k := range callback.Mandatory()[1:] {
+		u.KVPs.SetInt(k, 1_772_000_000, 0)
+	}
+	rec, err := codec.UserEvent(u)
+	require.NoError(t, err)
+	producer := client.NewProducer(kafka.ProducerConfig{})
+	require.NoError(t, producer.Produce(t.Context(), []kafka.Record{rec})[0].Err)
+	require.NoError(t, producer.Close(t.Context()))
+}
+
+func TestMisconfigurationEndsTheProcess(t *testing.T) {
+	t.Parallel()
+	err := run(t.Context(), []string{sink.Infomart}, config.Environment{"KAFKA_BROKERS": "127.0.0.1:1", "STORE_PATH": "x", "SINK_ADMIN_ADDR": "nowhere:x"}, slog.New(slog.DiscardHandler))
+	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
+}
