@@ -106,12 +106,15 @@ func zero(name string) Column { return Column{name, Int, true, int64(0)} }
 // FactColumns lists the columns of CALLBACK_FACT; a Fact's Values are in this order.
 func FactColumns() []Column { return factColumns }
 
+// ColumnFinal is the place of FINAL_RECORD in FactColumns.
+var ColumnFinal = columnIndex("FINAL_RECORD")
+
 // The columns that the mapping or the store fills by name.
 var (
 	colAddedTS        = columnIndex("ADDED_TS")
 	colSequence       = columnIndex("EVENT_SEQUENCE")
 	colTenant         = columnIndex("TENANT_KEY")
-	colFinal          = columnIndex("FINAL_RECORD")
+	colFinal          = ColumnFinal
 	colServiceID      = columnIndex("SERVICE_ID")
 	colStartKey       = columnIndex("START_DATE_TIME_KEY")
 	colResource       = columnIndex("RESOURCE_KEY")

@@ -48,8 +48,7 @@ func (e EventData) Select() ([]callback.KVP, error) {
 // customDataBits is the room for the rows of one batch in an ID of G_CUSTOM_DATA_S.
 const customDataBits = 20
 
-// CustomDataID is the ID of the n-th row that a batch writes to G_CUSTOM_DATA_S. The
-// batch's audit key in its upper part makes it unique, and finds a UserEvent's rows by
-// the primary key: in the range of the fact's DS_AUDIT_KEY, those whose GSYS_SEQ is
-// the fact's PRODUCER_BATCH_ID.
+// CustomDataID is an ID for the n-th row that a batch writes to G_CUSTOM_DATA_S, for a
+// store whose batches run side by side: the batch's audit key in its upper part makes
+// it unique.
 func CustomDataID(audit int64, n int) int64 { return audit<<customDataBits | int64(n) }

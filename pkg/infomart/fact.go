@@ -141,11 +141,6 @@ func faults(in *Input) []string {
 	add := func(where, format string, args ...any) {
 		found = append(found, where+": "+fmt.Sprintf(format, args...))
 	}
-	number := func(where string, n int64) {
-		if n < math.MinInt32 || n > math.MaxInt32 {
-			add(where, "the integer does not fit 32 bits")
-		}
-	}
 	for k := range callback.KVP(callback.NumKVPs) {
 		v := &u.KVPs[k]
 		if !v.Set {
@@ -157,8 +152,8 @@ func faults(in *Input) []string {
 			if fault := textFault(v.Str); fault != "" {
 				add(where(k), "%s", fault)
 			}
-		case info.Table != "":
-			number(where(k), v.Int)
+		case info.Table != "" && !fits(v.Int):
+			add(where(k), tooWide)
 		}
 	}
 	if v := &u.KVPs[callback.KeyServiceID]; v.Set && v.Str == "" {
@@ -168,22 +163,28 @@ func faults(in *Input) []string {
 		add(where(callback.KeyFinalRecord), "neither 0 nor 1")
 	}
 	if v := &u.KVPs[callback.KeyTServiceStart]; v.Set && v.Int >= math.MinInt32 && floor(v.Int, interval) < math.MinInt32 {
-		add("CALLBACK_FACT.START_DATE_TIME_KEY", "the integer does not fit 32 bits")
+		add("CALLBACK_FACT.START_DATE_TIME_KEY", tooWide)
 	}
 	if u.Sequence < 1 {
 		add("CALLBACK_FACT.EVENT_SEQUENCE", "below 1")
 	}
-	number("CALLBACK_FACT.ADDED_TS", in.AddedTS)
+	if !fits(in.AddedTS) {
+		add("CALLBACK_FACT.ADDED_TS", tooWide)
+	}
 	for _, c := range []struct {
 		column int
 		value  *int64
 	}{{colDesired, u.DesiredTime}, {colPushConfirmed, u.PushDeliveryConfirmed}, {colCustomerReady, u.CustomerReadyToStartIxn}} {
-		if c.value != nil {
-			number("CALLBACK_FACT."+factColumns[c.column].Name, *c.value)
+		if c.value != nil && !fits(*c.value) {
+			add("CALLBACK_FACT."+factColumns[c.column].Name, tooWide)
 		}
 	}
 	return found
 }
+
+const tooWide = "the integer does not fit 32 bits"
+
+func fits(n int64) bool { return n >= math.MinInt32 && n <= math.MaxInt32 }
 
 // where names the column that a KVP fills, and the KVP.
 func where(k callback.KVP) string {

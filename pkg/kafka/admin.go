@@ -21,7 +21,7 @@ import (
 type OffsetRange struct{ Earliest, Latest int64 }
 
 // EnsureTopics creates the topics that are absent and returns once all have leaders that this
-// client sees. A topic that exists with another number of partitions is a Misconfiguration.
+// client sees and that answer for them. A topic that exists with another number of partitions is a Misconfiguration.
 func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 	names := make([]string, len(specs))
 	for i, s := range specs {
@@ -53,6 +53,10 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 		}
 		if len(leaders) != s.Partitions { // somebody else was faster
 			return partitionMismatch(s, len(leaders))
+		}
+		// The leaders themselves may learn of it a moment later.
+		if _, err := c.Offsets(ctx, s.Name); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 
 	kafkago "github.com/segmentio/kafka-go"
 
@@ -78,7 +79,7 @@ func classed(op string, err error) error {
 		case misconfigured[code]:
 			return fault.Misconfigf("kafka: %s: %w", op, err)
 		case code == kafkago.OffsetOutOfRange:
-			return ErrOffsetOutOfRange
+			return fmt.Errorf("kafka: %s: %w: %w", op, ErrOffsetOutOfRange, err)
 		case code == kafkago.MessageSizeTooLarge || code == kafkago.RecordListTooLarge:
 			return fault.Misconfigf("kafka: %s: %w: %w", op, ErrRecordTooLarge, err)
 		case isFenced(code):

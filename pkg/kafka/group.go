@@ -9,6 +9,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/leavegroup"
 
 	"github.com/ringback/ringback/pkg/fault"
 )
@@ -121,6 +122,7 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle Handler) 
 	err = m.run()
 	cancel(nil)
 	m.handlers.Wait()
+	m.goodbyes.Wait()
 	m.leave()
 	return err
 }
@@ -162,6 +164,9 @@ type member struct {
 	ctx      context.Context
 	fail     context.CancelCauseFunc
 	handlers sync.WaitGroup
+
+	memberID string // of the last generation
+	goodbyes sync.WaitGroup
 }
 
 // handlerError is the cause of a membership that a handler has ended.
@@ -188,8 +193,9 @@ func (m *member) run() error {
 				return err
 			}
 			// kafka-go makes the pause before it tries again.
-			if !errors.Is(err, ErrRebalanced) {
+			if !isCode(err, kafkago.RebalanceInProgress) {
 				m.cfg.OnOutage(err)
+				m.goodbye()
 			}
 			continue
 		}
@@ -200,6 +206,7 @@ func (m *member) run() error {
 // start runs the handlers of a generation.
 func (m *member) start(gen *kafkago.Generation) {
 	m.balancer.owns(gen)
+	m.memberID = gen.MemberID
 	g := Generation{GroupID: gen.GroupID, MemberID: gen.MemberID, ID: gen.ID, commit: gen.CommitOffsets}
 	partitions := 0
 	for _, assignments := range gen.Assignments {
@@ -231,6 +238,30 @@ func (m *member) own(genCtx context.Context, gen Generation, topic string, parti
 		m.fail(handlerError{fmt.Errorf("%s[%d]: %w", topic, partition, err)})
 	}
 	<-ctx.Done()
+}
+
+// goodbye takes the former member out of the group. After an error kafka-go joins as a new member,
+// and the group would wait for the former one until its session has timed out. Its handlers have
+// all returned by then.
+func (m *member) goodbye() {
+	id := m.memberID
+	if id == "" {
+		return
+	}
+	m.memberID = ""
+	m.goodbyes.Go(func() {
+		c, group := m.client, m.cfg.ID
+		// What comes of it does not matter: at worst the session does time out.
+		_ = c.retry(m.ctx, m.cfg.SessionTimeout, func(ctx context.Context) error {
+			msg, err := c.coordinated(ctx, groupCoordinator, group, &leavegroup.Request{
+				GroupID: group, MemberID: id, Members: []leavegroup.RequestMember{{MemberID: id}},
+			})
+			if err != nil {
+				return err
+			}
+			return c.answered(groupCoordinator, group, msg.(*leavegroup.Response).ErrorCode)
+		})
+	})
 }
 
 // leave says goodbye, so that the group need not wait for the session to time out. A broker that

@@ -29,7 +29,7 @@ type Rules struct {
 
 // WithDefaults fills what is zero.
 func (r Rules) WithDefaults() Rules {
-	r.Fold.MaxAttempts = cmp.Or(r.Fold.MaxAttempts, 3)
+	r.Fold.MaxAttempts = cmp.Or(r.Fold.MaxAttempts, fold.DefaultMaxAttempts)
 	r.Settle = cmp.Or(r.Settle, 5*time.Second)
 	r.OfferGrace = cmp.Or(r.OfferGrace, 10*time.Minute)
 	r.Timeout = cmp.Or(r.Timeout, 26*time.Hour)

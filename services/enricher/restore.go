@@ -69,7 +69,11 @@ func (o *owner) restore(ctx context.Context) error {
 			return err
 		}
 		for i := range got.Records {
-			position, err := o.restoreRecord(p, &got.Records[i])
+			// A state of an older schema version is asked for at the registry.
+			position, err := retry(ctx, o.Enricher, o.number, func() (bool, error) { return o.restoreRecord(p, &got.Records[i]) })
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
 			if err != nil {
 				return fault.Misconfigf("enricher: partition %d of %s, offset %d: %w", o.number, topic.Sessions, got.Records[i].Offset, err)
 			}

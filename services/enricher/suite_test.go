@@ -136,14 +136,6 @@ func (w *world) await(members ...*member) {
 	}
 }
 
-func (w *world) flush(members ...*member) {
-	w.t.Helper()
-	for p := range int32(partitions) {
-		w.write(wire.Tick(p, true))
-	}
-	w.await(members...)
-}
-
 func (w *world) ends(name string) map[int32]int64 {
 	ranges, err := w.client.Offsets(w.t.Context(), name)
 	require.NoError(w.t, err)

@@ -106,6 +106,26 @@ func TestRebalance(t *testing.T) {
 	require.Zero(t, one.AlreadyApplied+two.AlreadyApplied)
 }
 
+// A member that gets no partition, because there are more members, stands by and is ready.
+func TestStandbyIsReady(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	members := make([]*member, partitions+1)
+	for i := range members {
+		members[i] = w.infomart()
+	}
+	require.Eventually(t, func() bool {
+		owned := 0
+		for _, m := range members {
+			if m.Ready() != nil {
+				return false
+			}
+			owned += len(m.Progress())
+		}
+		return owned >= partitions
+	}, 30*time.Second, 50*time.Millisecond)
+}
+
 func TestTServerOnABroker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

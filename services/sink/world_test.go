@@ -30,7 +30,7 @@ const partitions = 3
 
 // world is a broker, a registry and a store, and what a test needs to write and read.
 type world struct {
-	*testing.T
+	testing.TB
 	brokers  []string
 	client   *kafka.Client
 	codec    *wire.Codec
@@ -39,7 +39,7 @@ type world struct {
 	gateway  *recorder
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	b, err := broker.Start(broker.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
@@ -47,7 +47,7 @@ func newWorld(t *testing.T) *world {
 	server, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	w := &world{T: t, brokers: b.Addrs(), gateway: &recorder{}}
+	w := &world{TB: t, brokers: b.Addrs(), gateway: &recorder{}}
 	w.client = w.connect("test")
 	require.NoError(t, w.client.EnsureTopics(t.Context(), topic.Specs(partitions, 1)))
 	schemas, err := registry.New(registry.Config{URL: server.URL()})
@@ -155,9 +155,8 @@ func (w *world) tserver() *member {
 	})
 }
 
-// userEvent is the record of a UserEvent that has all mandatory KVPs.
-func (w *world) userEvent(service string, sequence int32) kafka.Record {
-	w.Helper()
+// event is a UserEvent that has all mandatory KVPs.
+func (w *world) event(service string, sequence int32) *callback.UserEvent {
 	u := &callback.UserEvent{Sequence: sequence, Cause: callback.CauseStart, LogicVersion: callback.LogicVersion, LastEventTime: callback.Micros(time.Now().UnixMicro())}
 	at := time.Now().Unix()
 	u.KVPs.SetStr(callback.KeyServiceID, service, 0)
@@ -166,6 +165,13 @@ func (w *world) userEvent(service string, sequence int32) kafka.Record {
 			u.KVPs.SetInt(k, at, 0)
 		}
 	}
+	return u
+}
+
+// userEvent is the record of such a UserEvent.
+func (w *world) userEvent(service string, sequence int32) kafka.Record {
+	w.Helper()
+	u := w.event(service, sequence)
 	rec, err := w.codec.UserEvent(u)
 	require.NoError(w, err)
 	return rec

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -34,23 +35,34 @@ var insertFacts = func() string {
 		" FROM incoming_fact t WHERE t.pass = $1 ON CONFLICT (SERVICE_ID, EVENT_SEQUENCE) DO NOTHING RETURNING PRODUCER_BATCH_ID::bigint"
 }()
 
-// clearFinals: invariant 6, one final record a service, the newest.
-const clearFinals = `UPDATE CALLBACK_FACT f SET FINAL_RECORD = 0
-	FROM unnest($1::text[], $2::integer[]) AS n (SERVICE_ID, EVENT_SEQUENCE)
-	WHERE f.SERVICE_ID = n.SERVICE_ID AND f.EVENT_SEQUENCE < n.EVENT_SEQUENCE AND f.FINAL_RECORD = 1`
+// The statements below look up each of many keys by CALLBACK_FACT's primary key. OFFSET 0
+// keeps the planner from turning the look-up round, into a walk through all the table.
+
+// olderFinals finds the final records that a newer row takes the place of: nearly always none.
+const olderFinals = `SELECT o.SERVICE_ID, o.EVENT_SEQUENCE
+	FROM unnest($1::text[], $2::integer[]) AS n (service, sequence)
+	CROSS JOIN LATERAL (
+		SELECT f.SERVICE_ID, f.EVENT_SEQUENCE FROM CALLBACK_FACT f
+		WHERE f.SERVICE_ID = n.service AND f.EVENT_SEQUENCE < n.sequence AND f.FINAL_RECORD = 1 OFFSET 0
+	) o`
+
+// clearFinal is the only update there is of a fact.
+const clearFinal = "UPDATE CALLBACK_FACT SET FINAL_RECORD = 0 WHERE SERVICE_ID = $1 AND EVENT_SEQUENCE = $2"
 
 // storedFacts reads what stands in the way of the facts that were not inserted.
 var storedFacts = func() string {
-	columns := []string{"n.ordinal", "EXISTS (SELECT 1 FROM CALLBACK_FACT m WHERE m.SERVICE_ID = f.SERVICE_ID AND m.EVENT_SEQUENCE > f.EVENT_SEQUENCE)"}
+	columns := []string{"EXISTS (SELECT 1 FROM CALLBACK_FACT m WHERE m.SERVICE_ID = f.SERVICE_ID AND m.EVENT_SEQUENCE > f.EVENT_SEQUENCE)"}
 	for _, c := range infomart.FactColumns() {
 		if c.Type == infomart.Key {
-			columns = append(columns, "0") // tells how the row got there; never compared
+			columns = append(columns, "0 AS "+c.Name) // tells how the row got there; never compared
 			continue
 		}
 		columns = append(columns, "f."+c.Name)
 	}
-	return "SELECT " + strings.Join(columns, ", ") + ` FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS n (SERVICE_ID, EVENT_SEQUENCE, ordinal)
-		JOIN CALLBACK_FACT f ON f.SERVICE_ID = n.SERVICE_ID AND f.EVENT_SEQUENCE = n.EVENT_SEQUENCE`
+	return `SELECT n.ordinal, o.* FROM unnest($1::text[], $2::integer[]) WITH ORDINALITY AS n (service, sequence, ordinal)
+		CROSS JOIN LATERAL (SELECT ` + strings.Join(columns, ", ") + `
+			FROM CALLBACK_FACT f WHERE f.SERVICE_ID = n.service AND f.EVENT_SEQUENCE = n.sequence OFFSET 0
+		) o`
 }()
 
 // writePass writes facts of which each key occurs once.
@@ -83,16 +95,38 @@ func (b *batch) writePass(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact
 			newest[f.ServiceID] = f.Sequence
 		}
 	}
-	if len(newest) > 0 {
-		services, sequences := make([]string, 0, len(newest)), make([]int32, 0, len(newest))
-		for service, sequence := range newest {
-			services, sequences = append(services, service), append(sequences, sequence)
-		}
-		if _, err := tx.Exec(ctx, clearFinals, services, sequences); err != nil {
-			return err
-		}
+	if err := clearFinals(ctx, tx, newest); err != nil {
+		return err
 	}
 	return b.compare(ctx, tx, there, o)
+}
+
+// clearFinals leaves a service one final record at most, the newest (invariant 6);
+// newest is the highest EVENT_SEQUENCE of each service that was added.
+func clearFinals(ctx context.Context, tx pgx.Tx, newest map[string]int32) error {
+	if len(newest) == 0 {
+		return nil
+	}
+	services, sequences := make([]string, 0, len(newest)), make([]int32, 0, len(newest))
+	for service, sequence := range newest {
+		services, sequences = append(services, service), append(sequences, sequence)
+	}
+	rows, err := tx.Query(ctx, olderFinals, services, sequences)
+	if err != nil {
+		return err
+	}
+	older, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k factKey, err error) {
+		err = row.Scan(&k.service, &k.sequence)
+		return k, err
+	})
+	if err != nil || len(older) == 0 {
+		return err
+	}
+	batch := &pgx.Batch{}
+	for _, k := range older {
+		batch.Queue(clearFinal, k.service, k.sequence)
+	}
+	return tx.SendBatch(ctx, batch).Close()
 }
 
 // copyIn fills the incoming table. Within a pass only a service's newest row is final.
@@ -121,15 +155,8 @@ func (b *batch) copyIn(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact) e
 	return err
 }
 
-// incomingFinal is the place of FINAL_RECORD in a row of the incoming table.
-var incomingFinal = func() int {
-	for i, name := range incomingNames {
-		if name == "final_record" {
-			return i
-		}
-	}
-	panic("postgres: no FINAL_RECORD")
-}()
+// incomingFinal is the place of FINAL_RECORD in a row of the incoming table, after the pass.
+var incomingFinal = slices.Index(incoming, infomart.ColumnFinal) + 1
 
 // compare tells the facts that are there already from those that are there with other content.
 func (b *batch) compare(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, o *outcome) error {

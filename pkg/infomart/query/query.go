@@ -182,8 +182,13 @@ func (r *Reader) CustomDataOf(ctx context.Context, row infomart.Row) (map[string
 	if !ok {
 		return nil, errors.New("query: custom data of a row without CREATE_AUDIT_KEY")
 	}
-	for row, err := range r.Rows(ctx, "SELECT KeyName, Value FROM G_CUSTOM_DATA_S WHERE ID >= ? AND ID < ? AND GSYS_SEQ = ?",
-		infomart.CustomDataID(audit, 0), infomart.CustomDataID(audit+1, 0), row["PRODUCER_BATCH_ID"]) {
+	// The batch's rows are one range of the primary key, the only index there is.
+	batch, err := r.all(ctx, "SELECT MIN_CUSTOM_DATA_ID, MAX_CUSTOM_DATA_ID FROM CTL_AUDIT_LOG WHERE AUDIT_KEY = ?", audit)
+	if err != nil || len(batch) == 0 || batch[0]["MIN_CUSTOM_DATA_ID"] == nil {
+		return data, err
+	}
+	for row, err := range r.Rows(ctx, "SELECT KeyName, Value FROM G_CUSTOM_DATA_S WHERE ID >= ? AND ID <= ? AND GSYS_SEQ = ?",
+		batch[0]["MIN_CUSTOM_DATA_ID"], batch[0]["MAX_CUSTOM_DATA_ID"], row["PRODUCER_BATCH_ID"]) {
 		if err != nil {
 			return nil, err
 		}

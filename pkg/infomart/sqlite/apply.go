@@ -3,7 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 
@@ -17,7 +16,7 @@ type batch struct {
 	db       *session
 	in       *infomart.Batch
 	audit    int64 // key of its CTL_AUDIT_LOG row
-	args     []any // of insertCustom, used again
+	args     []any // of a statement, used again
 	result   infomart.Result
 	facts    []*infomart.Fact // the new ones
 	discards []infomart.Discard
@@ -140,23 +139,15 @@ func factColumnNames() string {
 	return strings.Join(names, ", ")
 }
 
-// factInsert is the insertion of a fact. Invariant 6: a row that arrives after a newer
-// one is not final, whatever it says.
+// factInsert is the insertion of a fact. Its parameters are the values in order, where
+// FINAL_RECORD is preceded by the service and its sequence: a row that arrives after a
+// newer one is not final, whatever it says (invariant 6).
 func factInsert() string {
-	var values []string
-	var service, sequence int
-	for i, c := range infomart.FactColumns() {
-		values = append(values, fmt.Sprintf("?%d", i+1))
-		switch c.Name {
-		case "SERVICE_ID":
-			service = i + 1
-		case "EVENT_SEQUENCE":
-			sequence = i + 1
-		}
-	}
-	for i, c := range infomart.FactColumns() {
-		if c.Name == "FINAL_RECORD" {
-			values[i] = fmt.Sprintf("CASE WHEN ?%d = 1 AND EXISTS (SELECT 1 FROM CALLBACK_FACT WHERE SERVICE_ID = ?%d AND EVENT_SEQUENCE > ?%d) THEN 0 ELSE ?%d END", i+1, service, sequence, i+1)
+	values := make([]string, len(infomart.FactColumns()))
+	for i := range values {
+		values[i] = "?"
+		if i == infomart.ColumnFinal {
+			values[i] = "CASE WHEN EXISTS (SELECT 1 FROM CALLBACK_FACT WHERE SERVICE_ID = ? AND EVENT_SEQUENCE > ?) THEN 0 ELSE ? END"
 		}
 	}
 	return "INSERT INTO CALLBACK_FACT (" + factColumnNames() + ") VALUES (" + strings.Join(values, ", ") +
@@ -165,7 +156,10 @@ func factInsert() string {
 
 // writeFact writes a fact that is new (fresh), or says whether the one that is there is the same.
 func (b *batch) writeFact(f *infomart.Fact) (fresh, same bool, err error) {
-	inserted, err := b.db.exec(insertFact, f.Values...)
+	args := append(b.args[:0], f.Values[:infomart.ColumnFinal]...)
+	args = append(append(args, f.ServiceID, int64(f.Sequence)), f.Values[infomart.ColumnFinal:]...)
+	b.args = args
+	inserted, err := b.db.exec(insertFact, args...)
 	if err != nil {
 		return false, false, err
 	}

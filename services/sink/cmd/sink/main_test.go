@@ -35,7 +35,7 @@ func TestFaultsOfTheConfigurationAreNamedTogether(t *testing.T) {
 		want []string
 	}{
 		"nothing is set": {sink.TServer, config.Environment{}, []string{
-			"KAFKA_BROKERS", "STORE_URL: is required", "TSERVER_GATEWAY_URL: is required", "TSERVER_REP_USEREVENT_SWITCH: is required",
+			"KAFKA_BROKERS", "STORE_URL: is required", "TSERVER_GATEWAY_URL: ", "TSERVER_REP_USEREVENT_SWITCH: is required",
 		}},
 		"two stores":       {sink.Infomart, config.Environment{"STORE_PATH": "x", "POSTGRES_HOST": "y"}, []string{"STORE_PATH: names a SQLite store"}},
 		"misspelt":         {sink.Infomart, config.Environment{"SINK_BATHC_RECORDS": "5"}, []string{"SINK_BATHC_RECORDS: no such variable; did you mean SINK_BATCH_RECORDS?"}},
