@@ -54,6 +54,7 @@ bin/staticcheck: tools/go.mod
 .PHONY: generate
 generate: ## code, DDL and documents from the schemas
 	$(GO) run ./schemas/generate
+	cd pkg/infomart && $(GO) run ./ddl/generate
 
 .PHONY: verify
 verify: verify-generated verify-modules ## what is generated is committed, and each module builds alone
@@ -61,6 +62,7 @@ verify: verify-generated verify-modules ## what is generated is committed, and e
 .PHONY: verify-generated
 verify-generated:
 	$(GO) run ./schemas/generate -check
+	cd pkg/infomart && $(GO) run ./ddl/generate -check
 
 .PHONY: verify-modules
 verify-modules:

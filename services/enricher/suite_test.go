@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -331,6 +332,33 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 		got := w.userEvents()[w.id(0)]
 		require.Len(t, got, 3)
 		require.Equal(t, callback.CauseCorrection, got[2].Cause)
+	})
+	t.Run("invariant 7: a topic that turns all bad pauses the partition until an operator accepts", func(t *testing.T) {
+		w := newWorld(t, brokers(t))
+		before := total(w.deadLetters())
+		m := w.start()
+		w.produce(w.life(0)[:1]...)
+		w.await(m)
+		p := kafka.PartitionForKey([]byte(w.id(0)), partitions)
+		first := w.ends(topic.Lifecycle)[p]
+		var garbage []kafka.Record
+		for range 60 {
+			garbage = append(garbage, kafka.Record{Topic: topic.Lifecycle, Partition: p, Key: []byte(w.id(0)), Value: []byte("\x00garbage")})
+		}
+		w.write(garbage...)
+		w.produce(w.life(0)[1:]...)
+		require.Eventually(t, func() bool {
+			err := m.Ready()
+			return err != nil && strings.Contains(err.Error(), "paused before offset")
+		}, 30*time.Second, time.Millisecond)
+		require.Less(t, total(w.deadLetters())-before, 50, "it pauses BEFORE more is dead-lettered")
+		require.Empty(t, w.userEvents())
+		require.Error(t, m.Accept(p, 0), "an offset that is not past the bad record")
+		require.Error(t, m.Accept(p+1, first), "another partition")
+		require.NoError(t, m.Accept(p, first+59))
+		w.await(m)
+		w.requireLives(1)
+		require.Equal(t, 60, total(w.deadLetters())-before)
 	})
 	t.Run("10,000 events of one service id leave its neighbours alone", func(t *testing.T) {
 		w := newWorld(t, brokers(t))

@@ -4,6 +4,7 @@ package postgres_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -41,7 +42,9 @@ var schemas atomic.Int64
 
 func newDatabase(t testing.TB) *database {
 	d := &database{url: databaseURL(t), schema: fmt.Sprintf("Test %d-%d", os.Getpid(), schemas.Add(1))} // a name that must be quoted
-	t.Cleanup(func() { d.Exec(t, "DROP SCHEMA IF EXISTS "+pgx.Identifier{d.schema}.Sanitize()+" CASCADE") })
+	t.Cleanup(func() {
+		require.NoError(t, d.Exec("DROP SCHEMA IF EXISTS "+pgx.Identifier{d.schema}.Sanitize()+" CASCADE"))
+	})
 	return d
 }
 
@@ -60,22 +63,21 @@ func (d *database) Open(ctx context.Context, keep infomart.EventData, now func()
 }
 
 func (d *database) Refuse(t testing.TB, serviceID string) {
-	d.Exec(t, fmt.Sprintf("ALTER TABLE CALLBACK_FACT ADD CONSTRAINT refuse_%s CHECK (SERVICE_ID <> '%s')", serviceID, serviceID))
+	require.NoError(t, d.Exec(fmt.Sprintf("ALTER TABLE CALLBACK_FACT ADD CONSTRAINT refuse_%s CHECK (SERVICE_ID <> '%s')", serviceID, serviceID)))
 }
 
-func (d *database) connect(t testing.TB) *pgx.Conn {
-	conn, err := pgx.Connect(context.Background(), d.url)
-	require.NoError(t, err)
-	_, err = conn.Exec(context.Background(), "SET search_path = "+pgx.Identifier{d.schema}.Sanitize())
-	require.NoError(t, err)
-	return conn
-}
-
-func (d *database) Exec(t testing.TB, statement string) {
-	conn := d.connect(t)
-	defer func() { require.NoError(t, conn.Close(context.Background())) }()
-	_, err := conn.Exec(context.Background(), statement)
-	require.NoError(t, err)
+func (d *database) Exec(statement string) (err error) {
+	ctx := context.Background()
+	conn, err := pgx.Connect(ctx, d.url)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, conn.Close(ctx)) }()
+	if _, err := conn.Exec(ctx, "SET search_path = "+pgx.Identifier{d.schema}.Sanitize()); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, statement)
+	return err
 }
 
 func (d *database) Rows(t testing.TB, statement string) []infomart.Row {

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/infomart"
@@ -105,8 +106,8 @@ func value(v any, databaseType string) (any, error) {
 		return v, nil
 	case int32:
 		return int64(v), nil
-	case interface{ Unix() int64 }:
-		return v.Unix(), nil
+	case time.Time:
+		return v.UTC().Format(time.DateTime), nil
 	}
 	return nil, fmt.Errorf("a value of type %T", v)
 }

@@ -44,12 +44,12 @@ func (d *database) Open(ctx context.Context, keep infomart.EventData, now func()
 }
 
 func (d *database) Refuse(t testing.TB, serviceID string) {
-	d.Exec(t, fmt.Sprintf("CREATE TRIGGER refuse_%s BEFORE INSERT ON CALLBACK_FACT WHEN NEW.SERVICE_ID = '%s' BEGIN SELECT RAISE(ABORT, 'refused'); END", serviceID, serviceID))
+	require.NoError(t, d.Exec(fmt.Sprintf("CREATE TRIGGER refuse_%s BEFORE INSERT ON CALLBACK_FACT WHEN NEW.SERVICE_ID = '%s' BEGIN SELECT RAISE(ABORT, 'refused'); END", serviceID, serviceID)))
 }
 
-func (d *database) Exec(t testing.TB, statement string) {
+func (d *database) Exec(statement string) error {
 	_, err := d.side.Exec(statement)
-	require.NoError(t, err)
+	return err
 }
 
 func (d *database) Rows(t testing.TB, statement string) []infomart.Row {

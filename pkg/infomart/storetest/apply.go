@@ -103,9 +103,9 @@ func testRewind(t *testing.T, b *bundle) {
 	missing.KVPs[callback.KeyTCallbackOffered].Set = false
 	_, position := b.apply(t, Batch(nil, UserEvent("s1", 1, false), UserEvent("s1", 2, true), missing, UserEvent("s1", 3, true)))
 	require.EqualValues(t, 4, position.Next)
-	b.db.Exec(t, "DELETE FROM CALLBACK_FACT WHERE EVENT_SEQUENCE = 2")
+	require.NoError(t, b.db.Exec("DELETE FROM CALLBACK_FACT WHERE EVENT_SEQUENCE = 2"))
 	before := b.counts(t)
-	b.db.Exec(t, "DELETE FROM RINGBACK_POSITION")
+	require.NoError(t, b.db.Exec("DELETE FROM RINGBACK_POSITION"))
 
 	result, _ := b.apply(t, Batch(nil, UserEvent("s1", 1, false), UserEvent("s1", 2, true), missing, UserEvent("s1", 3, true)))
 	require.Equal(t, 1, result.Applied)
@@ -268,7 +268,7 @@ func testAuditLog(t *testing.T, b *bundle) {
 
 // testNewerStore: a store that a newer release has migrated is not touched.
 func testNewerStore(t *testing.T, b *bundle) {
-	b.db.Exec(t, "INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)")
+	require.NoError(t, b.db.Exec("INSERT INTO goose_db_version (version_id, is_applied) VALUES (999, true)"))
 	_, err := b.db.Open(t.Context(), infomart.EventData{}, now)
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
 	require.ErrorContains(t, err, "version 999")

@@ -27,7 +27,7 @@ type Database interface {
 	// Refuse makes the database refuse each CALLBACK_FACT row of that service as data.
 	Refuse(t testing.TB, serviceID string)
 	// Exec runs a statement on the side.
-	Exec(t testing.TB, statement string)
+	Exec(statement string) error
 	// Rows runs a query on the side.
 	Rows(t testing.TB, statement string) []infomart.Row
 }
@@ -36,6 +36,8 @@ type Database interface {
 func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 	for name, test := range map[string]func(*testing.T, *bundle){
 		"StartThenFinal":        testStartThenFinal,
+		"Columns":               testColumns,
+		"Defaults":              testDefaults,
 		"Golden":                testGolden,
 		"Redelivery":            testRedelivery,
 		"Rewind":                testRewind,

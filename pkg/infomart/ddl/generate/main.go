@@ -1,7 +1,10 @@
-// Command generate writes the migrations that package ddl makes. Run it in pkg/infomart.
+// Command generate writes the migrations that package ddl makes. Run it in pkg/infomart;
+// with -check it only says which of them are not what it would write.
 package main
 
 import (
+	"errors"
+	"flag"
 	"fmt"
 	"os"
 
@@ -9,20 +12,30 @@ import (
 )
 
 func main() {
-	if err := run(); err != nil {
+	check := flag.Bool("check", false, "compare, write nothing")
+	flag.Parse()
+	if err := run(*check); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(check bool) error {
+	var errs []error
 	for path, dialect := range map[string]ddl.Dialect{
 		"postgres/migrations/00002_callback.sql": ddl.PostgreSQL,
 		"sqlite/migrations/00002_callback.sql":   ddl.SQLite,
 	} {
-		if err := os.WriteFile(path, []byte(ddl.Migration(dialect)), 0o644); err != nil {
-			return fmt.Errorf("ddl: %w", err)
+		want := ddl.Migration(dialect)
+		if !check {
+			errs = append(errs, os.WriteFile(path, []byte(want), 0o644))
+			continue
 		}
+		have, err := os.ReadFile(path)
+		if err == nil && string(have) != want {
+			err = fmt.Errorf("ddl: %s is stale: run make generate", path)
+		}
+		errs = append(errs, err)
 	}
-	return nil
+	return errors.Join(errs...)
 }
