@@ -115,7 +115,6 @@ var (
 	colSequence       = columnIndex("EVENT_SEQUENCE")
 	colTenant         = columnIndex("TENANT_KEY")
 	colFinal          = ColumnFinal
-	colServiceID      = columnIndex("SERVICE_ID")
 	colStartKey       = columnIndex("START_DATE_TIME_KEY")
 	colResource       = columnIndex("RESOURCE_KEY")
 	colDesired        = columnIndex("DESIRED_TIME_TS")

@@ -109,7 +109,9 @@ func TestDateTimeRows(t *testing.T) {
 	for i, name := range infomart.DateTimeColumns {
 		row[name] = rows[95][i]
 	}
-	epoch := func(y int, m time.Month, d, h, min int) int64 { return time.Date(y, m, d, h, min, 0, 0, time.UTC).Unix() }
+	epoch := func(y int, m time.Month, d, h, min int) int64 {
+		return time.Date(y, m, d, h, min, 0, 0, time.UTC).Unix()
+	}
 	require.Equal(t, map[string]any{
 		"DATE_TIME_KEY": epoch(2024, 2, 29, 23, 45), "DATE_TIME_30MIN_KEY": epoch(2024, 2, 29, 23, 30), "DATE_TIME_HOUR_KEY": epoch(2024, 2, 29, 23, 0),
 		"DATE_TIME_DAY_KEY": start, "DATE_TIME_WEEK_KEY": epoch(2024, 2, 25, 0, 0), "DATE_TIME_MONTH_KEY": epoch(2024, 2, 1, 0, 0),

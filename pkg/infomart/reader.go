@@ -32,13 +32,22 @@ type Reader interface {
 	Facts(ctx context.Context, serviceID string) ([]Row, error)
 	// CustomData returns what G_CUSTOM_DATA_S holds of one UserEvent, by KVP name.
 	CustomData(ctx context.Context, serviceID string, sequence int32) (map[string]string, error)
-	// CustomDataOf is CustomData of a row of CALLBACK_FACT or STG_TRANSFORM_DISCARDS:
-	// ICON keeps custom data whether or not Info Mart makes a fact of it.
-	CustomDataOf(ctx context.Context, row Row) (map[string]string, error)
+	// AllCustomData returns what G_CUSTOM_DATA_S holds, UserEvent by UserEvent, those
+	// that make no fact among them: ICON keeps custom data all the same.
+	AllCustomData(ctx context.Context) iter.Seq2[CustomData, error]
+	// AllFacts returns SERVICE_ID, EVENT_SEQUENCE, FINAL_RECORD and PRODUCER_BATCH_ID of
+	// CALLBACK_FACT in the order of the first two.
+	AllFacts(ctx context.Context) iter.Seq2[Row, error]
 	// Discards returns STG_TRANSFORM_DISCARDS in the order of topic, partition, offset.
 	Discards(ctx context.Context) iter.Seq2[Row, error]
 	// Check looks for what must not be.
 	Check(ctx context.Context) (Check, error)
+}
+
+// CustomData is what G_CUSTOM_DATA_S holds of one UserEvent.
+type CustomData struct {
+	Source int64 // PRODUCER_BATCH_ID of its fact or discard
+	Values map[string]string
 }
 
 // Check is what a sound store has none of, but for FactsWithoutCustomData where

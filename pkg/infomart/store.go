@@ -71,7 +71,8 @@ type Store interface {
 	// transaction (invariant 5). Before it commits it calls beforeCommit with what it
 	// rejected, so that the dead letters are durable before the position moves
 	// (invariant 4); an error from it rolls back. ErrPositionMoved where the stored
-	// position is not the expected one.
+	// position is not the expected one. After an outage the outcome is unknown, as the
+	// connection may have broken in the commit: read Position before repeating the batch.
 	Apply(ctx context.Context, b Batch, beforeCommit func(context.Context, []Rejection) error) (Result, error)
 }
 
@@ -104,7 +105,8 @@ type Ledger interface {
 	Position(ctx context.Context, key PositionKey) (Position, bool, error)
 	// Entries returns the ledger's lines for these ids; an id it does not know is absent from the map.
 	Entries(ctx context.Context, ids []string) (map[string]LedgerEntry, error)
-	// Sending writes the entries as SENDING, counting an attempt each, before they are sent.
+	// Sending writes the entries as SENDING, counting an attempt each, before they are
+	// sent. ErrPositionMoved where one of them has ended since it was read: another owner is at work.
 	Sending(ctx context.Context, entries []LedgerEntry) error
 	// Settle writes the entries' outcome and moves the position, in one transaction.
 	// ErrPositionMoved as in Store.

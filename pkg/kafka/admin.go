@@ -5,11 +5,10 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/createtopics"
 	"github.com/segmentio/kafka-go/protocol/listoffsets"
-	"github.com/segmentio/kafka-go/protocol/metadata"
 	"github.com/segmentio/kafka-go/protocol/offsetfetch"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -20,25 +19,28 @@ import (
 // watermark: the offset that the next record gets).
 type OffsetRange struct{ Earliest, Latest int64 }
 
-// EnsureTopics creates the topics that are absent and returns once all have leaders that this
-// client sees and that answer for them. A topic that exists with another number of partitions is a Misconfiguration.
+// EnsureTopics creates the topics that are absent and returns once all have leaders and these answer
+// for them. A topic that exists with another number of partitions is a Misconfiguration.
 func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 	names := make([]string, len(specs))
 	for i, s := range specs {
 		names[i] = s.Name
 	}
-	have, err := c.liveTopics(ctx, names)
+	if len(names) == 0 {
+		return nil
+	}
+	have, err := c.describe(ctx, names...)
 	if err != nil {
 		return err
 	}
-	var absent []kafkago.TopicConfig
+	var absent []createtopics.RequestTopic
 	for _, s := range specs {
-		n, ok := have[s.Name]
+		l, ok := have[s.Name]
 		switch {
 		case !ok:
-			absent = append(absent, topicConfig(s))
-		case n != s.Partitions:
-			return partitionMismatch(s, n)
+			absent = append(absent, newTopicRequest(s))
+		case len(l) != s.Partitions:
+			return partitionMismatch(s, len(l))
 		}
 	}
 	if len(absent) > 0 {
@@ -47,16 +49,13 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 		}
 	}
 	for _, s := range specs {
-		leaders, err := c.awaitTopic(ctx, s.Name)
+		// The brokers learn of a new topic one after the other, the leaders too.
+		ranges, err := c.Offsets(ctx, s.Name)
 		if err != nil {
 			return err
 		}
-		if len(leaders) != s.Partitions { // somebody else was faster
-			return partitionMismatch(s, len(leaders))
-		}
-		// The leaders themselves may learn of it a moment later.
-		if _, err := c.Offsets(ctx, s.Name); err != nil {
-			return err
+		if len(ranges) != s.Partitions { // somebody else was faster
+			return partitionMismatch(s, len(ranges))
 		}
 	}
 	return nil
@@ -66,26 +65,29 @@ func partitionMismatch(s topic.Spec, n int) error {
 	return fault.Misconfigf("kafka: topic %s has %d partitions where %d are configured", s.Name, n, s.Partitions)
 }
 
-func topicConfig(s topic.Spec) kafkago.TopicConfig {
-	tc := kafkago.TopicConfig{Topic: s.Name, NumPartitions: s.Partitions, ReplicationFactor: s.Replication}
+func newTopicRequest(s topic.Spec) createtopics.RequestTopic {
+	t := createtopics.RequestTopic{Name: s.Name, NumPartitions: int32(s.Partitions), ReplicationFactor: int16(s.Replication)}
 	for _, k := range slices.Sorted(maps.Keys(s.Config)) {
-		tc.ConfigEntries = append(tc.ConfigEntries, kafkago.ConfigEntry{ConfigName: k, ConfigValue: s.Config[k]})
+		t.Configs = append(t.Configs, createtopics.RequestConfig{Name: k, Value: s.Config[k]})
 	}
-	return tc
+	return t
 }
 
-func (c *Client) createTopics(ctx context.Context, topics []kafkago.TopicConfig) error {
-	ctx, cancel := context.WithTimeout(ctx, 3*c.cfg.RequestTimeout)
-	defer cancel()
+func (c *Client) createTopics(ctx context.Context, topics []createtopics.RequestTopic) error {
 	return c.retry(ctx, 2*c.cfg.RequestTimeout, func(ctx context.Context) error {
-		res, err := c.api.CreateTopics(ctx, &kafkago.CreateTopicsRequest{Topics: topics})
+		msg, _, err := c.do(ctx, c.controller.Load(), &createtopics.Request{Topics: topics, TimeoutMs: int32(c.cfg.RequestTimeout.Milliseconds() / 2)})
 		if err != nil {
 			return classed("create topics", err)
 		}
-		for name, err := range res.Errors {
-			if err != nil && !isCode(err, kafkago.TopicAlreadyExists) {
-				return classed("create topic "+name, err)
+		for _, t := range msg.(*createtopics.Response).Topics {
+			err := codeOf(t.ErrorCode)
+			if err == nil || isCode(err, kafkago.TopicAlreadyExists) {
+				continue
 			}
+			if t.ErrorMessage != "" {
+				err = fmt.Errorf("%w (%s)", err, t.ErrorMessage)
+			}
+			return classed("create topic "+t.Name, err)
 		}
 		return nil
 	})
@@ -94,108 +96,25 @@ func (c *Client) createTopics(ctx context.Context, topics []kafkago.TopicConfig)
 // Partitions returns how many partitions the topic has; a topic that does not exist is a
 // Misconfiguration.
 func (c *Client) Partitions(ctx context.Context, topicName string) (int, error) {
-	leaders, err := c.leaders(ctx, topicName)
-	return len(leaders), err
-}
-
-// leaders returns the leader of each of the topic's partitions, as the transport knows them; a
-// topic that does not exist is a Misconfiguration.
-func (c *Client) leaders(ctx context.Context, topicName string) (map[int32]int32, error) {
-	if leaders, err := c.knownLeaders(ctx, topicName); err == nil && leaders != nil {
-		return leaders, nil
-	}
-	// Unknown to the transport may mean that its copy of the layout is old.
-	have, err := c.liveTopics(ctx, []string{topicName})
-	if err != nil {
-		return nil, err
-	}
-	if _, ok := have[topicName]; !ok {
-		return nil, fault.Misconfigf("kafka: topic %s does not exist", topicName)
-	}
-	return c.awaitTopic(ctx, topicName)
-}
-
-// awaitTopic waits until the transport, which routes by its own copy of the layout, knows a leader
-// for each of the topic's partitions.
-func (c *Client) awaitTopic(ctx context.Context, name string) (map[int32]int32, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
-	defer cancel()
-	for {
-		leaders, err := c.knownLeaders(ctx, name)
-		if err != nil {
-			return nil, classed("wait for topic "+name, err)
-		}
-		if leaders != nil {
-			return leaders, nil
-		}
-		if !sleep(ctx, 10*time.Millisecond) {
-			return nil, fault.Outagef("kafka: topic %s has partitions without leader: %w", name, ctx.Err())
-		}
-	}
-}
-
-// knownLeaders asks the transport's copy of the layout; nil where a leader is missing.
-func (c *Client) knownLeaders(ctx context.Context, name string) (map[int32]int32, error) {
-	if c.ctx.Err() != nil {
-		return nil, ErrClosed
-	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
-	defer cancel()
-	res, err := c.transport.RoundTrip(ctx, c.addr, &metadata.Request{TopicNames: []string{name}})
-	if err != nil {
-		return nil, err
-	}
-	for _, t := range res.(*metadata.Response).Topics {
-		if t.Name != name || t.ErrorCode != 0 || len(t.Partitions) == 0 {
-			continue
-		}
-		leaders := make(map[int32]int32, len(t.Partitions))
-		for _, p := range t.Partitions {
-			if p.LeaderID < 0 {
-				return nil, nil
-			}
-			leaders[p.PartitionIndex] = p.LeaderID
-		}
-		return leaders, nil
-	}
-	return nil, nil
-}
-
-// liveTopics asks a broker, past the transport's copy, for the partitions of those topics that exist.
-func (c *Client) liveTopics(ctx context.Context, names []string) (map[string]int, error) {
-	have := map[string]int{}
-	if len(names) == 0 {
-		return have, nil
-	}
-	err := c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
-		msg, _, err := c.do(ctx, anyNode, &metadata.Request{TopicNames: names})
-		if err != nil {
-			return classed("metadata", err)
-		}
-		for _, t := range msg.(*metadata.Response).Topics {
-			switch code := kafkago.Error(t.ErrorCode); {
-			case t.ErrorCode == 0:
-				have[t.Name] = len(t.Partitions)
-			case code != kafkago.UnknownTopicOrPartition:
-				return classed("metadata of topic "+t.Name, code)
-			}
-		}
-		return nil
-	})
-	return have, err
+	l, err := c.layoutOf(ctx, topicName)
+	return len(l), err
 }
 
 // Offsets returns what each partition of the topic holds.
 func (c *Client) Offsets(ctx context.Context, topicName string) (map[int32]OffsetRange, error) {
 	var ranges map[int32]OffsetRange
 	err := c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
-		leaders, err := c.leaders(ctx, topicName)
+		l, err := c.layoutOf(ctx, topicName)
 		if err != nil {
 			return err
 		}
-		ranges = make(map[int32]OffsetRange, len(leaders))
+		ranges = make(map[int32]OffsetRange, len(l))
 		byNode := map[int32][]int32{}
-		for p, node := range leaders {
+		for p := range int32(len(l)) {
+			node, err := c.leader(ctx, topicName, p)
+			if err != nil {
+				return classed("list offsets of "+topicName, err)
+			}
 			byNode[node] = append(byNode[node], p)
 		}
 		for node, partitions := range byNode {
@@ -220,13 +139,14 @@ func (c *Client) listOffsets(ctx context.Context, node int32, topicName string, 
 		}
 		msg, _, err := c.do(ctx, node, req)
 		if err != nil {
+			c.layouts.Delete(topicName)
 			return err
 		}
 		found := 0
 		for _, t := range msg.(*listoffsets.Response).Topics {
 			for _, p := range t.Partitions {
-				if p.ErrorCode != 0 {
-					return fmt.Errorf("partition %d: %w", p.Partition, kafkago.Error(p.ErrorCode))
+				if err := c.ledBy(topicName, p.ErrorCode); err != nil {
+					return fmt.Errorf("partition %d: %w", p.Partition, err)
 				}
 				r := ranges[p.Partition]
 				if which == kafkago.FirstOffset {

@@ -24,7 +24,6 @@ type Client struct {
 	cfg       Config
 	addr      net.Addr
 	transport *kafkago.Transport
-	api       *kafkago.Client // for admin calls
 	conns     *connTracker
 	ctx       context.Context
 	cancel    context.CancelFunc
@@ -32,6 +31,9 @@ type Client struct {
 
 	codec        compress.Compression
 	coordinators sync.Map // coordinatorKey -> node id, int32
+	layouts      sync.Map // topic -> layout
+	nodes        sync.Map // node id -> net.Addr
+	controller   atomic.Int32
 }
 
 // New makes a client. It connects only when used, so a broker that is away is no error yet; a
@@ -54,12 +56,15 @@ func New(cfg Config) (*Client, error) {
 		transport: &kafkago.Transport{
 			Dial:        conns.dial,
 			DialTimeout: cfg.DialTimeout,
-			MetadataTTL: cfg.MetadataTTL,
-			ClientID:    cfg.ClientID,
-			Context:     ctx,
+			// The transport asks for metadata without end. None of it is used (layout.go), so it gets
+			// to see no topics, and seldom.
+			MetadataTTL:    30 * time.Second,
+			MetadataTopics: []string{},
+			ClientID:       cfg.ClientID,
+			Context:        ctx,
 		},
 	}
-	c.api = &kafkago.Client{Addr: c.addr, Transport: c.transport, Timeout: cfg.RequestTimeout}
+	c.controller.Store(anyNode)
 	return c, nil
 }
 
@@ -75,15 +80,15 @@ func (c *Client) Close() {
 // one that did may be in the log.
 type call struct {
 	req     protocol.Message
-	node    int32 // anyNode, or the broker it has to go to
 	client  *Client
 	version int16
 	state   atomic.Int32
 }
 
-const (
-	anyNode int32 = -1
+// anyNode is whichever broker of the configuration answers.
+const anyNode int32 = -1
 
+const (
 	callPending   = 0
 	callStarted   = 1
 	callWithdrawn = 2
@@ -93,21 +98,22 @@ var errWithdrawn = errors.New("request withdrawn before it was sent")
 
 func (m *call) ApiKey() protocol.ApiKey { return m.req.ApiKey() }
 
-// Broker routes: to the node that was named, else as the request itself wants.
-func (m *call) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	if m.node != anyNode {
-		return protocol.Broker{ID: m.node}, nil
-	}
-	if b, ok := m.req.(protocol.BrokerMessage); ok {
-		return b.Broker(cluster)
-	}
-	return protocol.Broker{ID: anyNode}, nil
+// Broker leaves the routing to the address that the transport is given.
+func (m *call) Broker(protocol.Cluster) (protocol.Broker, error) {
+	return protocol.Broker{ID: -1}, nil
 }
 
 func (m *call) Required(versions map[protocol.ApiKey]int16) bool {
 	m.version = versions[m.req.ApiKey()]
+	if fixed, ok := m.req.(versionZero); ok {
+		m.req, m.version = fixed.Message, 0
+	}
 	return true
 }
+
+// versionZero sends a request at version 0: of Heartbeat and LeaveGroup kafka-go reads the later
+// answers with their fields in the wrong order, and so every error as none.
+type versionZero struct{ protocol.Message }
 
 // exchanger is a request that is written and read by its own code.
 type exchanger interface {
@@ -142,12 +148,20 @@ func (c *Client) do(ctx context.Context, node int32, req protocol.Message) (res 
 	if c.ctx.Err() != nil {
 		return nil, false, ErrClosed
 	}
+	addr := c.addr
+	if node != anyNode {
+		known, ok := c.nodes.Load(node)
+		if !ok {
+			return nil, false, kafkago.BrokerNotAvailable
+		}
+		addr = known.(net.Addr)
+	}
 	// A deadline is what frees the connection: without one, kafka-go goes on waiting for the
 	// answer of a request that was cancelled.
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.RequestTimeout)
 	defer cancel()
-	m := &call{req: req, node: node, client: c}
-	res, err = c.transport.RoundTrip(ctx, c.addr, m)
+	m := &call{req: req, client: c}
+	res, err = c.transport.RoundTrip(ctx, addr, m)
 	if err == nil {
 		return res.(answer).Message, true, nil
 	}

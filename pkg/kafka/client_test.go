@@ -23,9 +23,9 @@ import (
 func TestConfig(t *testing.T) {
 	t.Parallel()
 	require.NoError(t, Config{Brokers: []string{"a:1", "[::1]:2"}}.Validate())
-	err := Config{Brokers: []string{"nowhere"}, RequestTimeout: -1, MetadataTTL: -1, Compression: "rar"}.Validate()
+	err := Config{Brokers: []string{"nowhere"}, RequestTimeout: -1, DialTimeout: -1, Compression: "rar"}.Validate()
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
-	for _, part := range []string{`KAFKA_BROKERS: "nowhere"`, "KAFKA_REQUEST_TIMEOUT", "KAFKA_METADATA_TTL", `KAFKA_COMPRESSION: "rar"`} {
+	for _, part := range []string{`KAFKA_BROKERS: "nowhere"`, "KAFKA_REQUEST_TIMEOUT", "KAFKA_DIAL_TIMEOUT", `KAFKA_COMPRESSION: "rar"`} {
 		require.ErrorContains(t, err, part)
 	}
 	_, err = New(Config{})
@@ -53,12 +53,12 @@ func TestErrorClasses(t *testing.T) {
 		{kafkago.ConcurrentTransactions, fault.Outage, nil, true},
 		{kafkago.UnknownTopicOrPartition, fault.Outage, nil, true},
 		{kafkago.InvalidTransactionState, fault.Outage, nil, false},
-		{kafkago.ProducerFenced, fault.Outage, ErrFenced, false},
-		{kafkago.InvalidProducerEpoch, fault.Outage, ErrFenced, false},
-		{kafkago.InvalidProducerIDMapping, fault.Outage, ErrFenced, false},
-		{kafkago.IllegalGeneration, fault.Outage, ErrRebalanced, false},
-		{kafkago.UnknownMemberId, fault.Outage, ErrRebalanced, false},
-		{kafkago.RebalanceInProgress, fault.Outage, ErrRebalanced, false},
+		{kafkago.ProducerFenced, fault.Bug, ErrFenced, false},
+		{kafkago.InvalidProducerEpoch, fault.Bug, ErrFenced, false},
+		{kafkago.InvalidProducerIDMapping, fault.Bug, ErrFenced, false},
+		{kafkago.IllegalGeneration, fault.Bug, ErrRebalanced, false},
+		{kafkago.UnknownMemberId, fault.Bug, ErrRebalanced, false},
+		{kafkago.RebalanceInProgress, fault.Bug, ErrRebalanced, false},
 		{kafkago.MessageSizeTooLarge, fault.Misconfiguration, ErrRecordTooLarge, false},
 		{kafkago.TopicAuthorizationFailed, fault.Misconfiguration, nil, false},
 		{kafkago.GroupAuthorizationFailed, fault.Misconfiguration, nil, false},
@@ -245,7 +245,7 @@ func TestFetchErrors(t *testing.T) {
 		require.Equal(t, tc.class, fault.ClassOf(err), err)
 	}
 	_, err := c.Fetch(t.Context(), FetchRequest{Topic: "absent"})
-	require.Equal(t, fault.Outage, fault.ClassOf(err), "it may not be known yet")
+	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err), err)
 }
 
 // A member rides out a broker that is away: it says so, its handlers end, and they start again.

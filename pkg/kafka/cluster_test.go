@@ -28,7 +28,7 @@ func newFake(t testing.TB, opts ...kfake.Opt) *kfake.Cluster {
 
 func newClient(t testing.TB, brokers []string, change ...func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{Brokers: brokers, MetadataTTL: 100 * time.Millisecond}
+	cfg := Config{Brokers: brokers}
 	for _, fn := range change {
 		fn(&cfg)
 	}
@@ -102,16 +102,17 @@ func readAll(t testing.TB, c *Client, topicName string, partition int32, offset 
 	}
 }
 
-// readTo reads on until the partition's stable end is at least at end, as it is soon after a commit.
-func readTo(t testing.TB, c *Client, topicName string, partition int32, end int64) []Record {
+// readEnded reads a partition from its beginning once all its transactions have ended, as they have
+// a moment after the answer to their commit.
+func readEnded(t testing.TB, c *Client, topicName string, partition int32) []Record {
 	t.Helper()
-	var recs []Record
-	require.Eventually(t, func() bool {
-		var got Fetched
-		recs, got = readAll(t, c, topicName, partition, 0)
-		return got.LastStable >= end
-	}, 10*time.Second, 5*time.Millisecond)
-	return recs
+	for begin := time.Now(); ; {
+		recs, got := readAll(t, c, topicName, partition, 0)
+		if got.LastStable == got.HighWatermark {
+			return recs
+		}
+		require.Less(t, time.Since(begin), 10*time.Second, "a transaction stays open")
+	}
 }
 
 func values(recs []Record) []string {

@@ -22,9 +22,6 @@ type Config struct {
 	DialTimeout time.Duration `env:"DIAL_TIMEOUT"`
 	// RequestTimeout bounds one request and its answer. Default 10 s.
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT"`
-	// MetadataTTL is how long the cluster's layout is believed, and so how late a moved leader
-	// is noticed. Default 1 s.
-	MetadataTTL time.Duration `env:"METADATA_TTL"`
 	// TransactionTimeout is after what the broker aborts a transaction whose owner is silent.
 	// Default 60 s; at most the broker's transaction.max.timeout.ms.
 	TransactionTimeout time.Duration `env:"TRANSACTION_TIMEOUT"`
@@ -37,7 +34,6 @@ func (cfg Config) withDefaults() Config {
 	cfg.ClientID = cmp.Or(cfg.ClientID, "ringback")
 	cfg.DialTimeout = cmp.Or(cfg.DialTimeout, 5*time.Second)
 	cfg.RequestTimeout = cmp.Or(cfg.RequestTimeout, 10*time.Second)
-	cfg.MetadataTTL = cmp.Or(cfg.MetadataTTL, time.Second)
 	cfg.Compression = cmp.Or(cfg.Compression, "none")
 	cfg.TransactionTimeout = cmp.Or(cfg.TransactionTimeout, time.Minute)
 	return cfg
@@ -60,7 +56,6 @@ func (cfg Config) Validate() error {
 	}{
 		{"KAFKA_DIAL_TIMEOUT", cfg.DialTimeout},
 		{"KAFKA_REQUEST_TIMEOUT", cfg.RequestTimeout},
-		{"KAFKA_METADATA_TTL", cfg.MetadataTTL},
 		{"KAFKA_TRANSACTION_TIMEOUT", cfg.TransactionTimeout},
 	} {
 		if d.d < 0 {

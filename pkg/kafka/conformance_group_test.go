@@ -193,10 +193,13 @@ func testGroupZombie(t *testing.T, brokers []string) {
 	run := func(handle func(Generation) error) error {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		return c.RunGroup(ctx, GroupConfig{ID: group, Topics: []string{name}}, func(ctx context.Context, gen Generation, _ string, _ int32) error {
+		var handled error
+		err := c.RunGroup(ctx, GroupConfig{ID: group, Topics: []string{name}}, func(ctx context.Context, gen Generation, _ string, _ int32) error {
 			defer cancel()
-			return handle(gen)
+			handled = handle(gen)
+			return nil
 		})
+		return errors.Join(err, handled)
 	}
 	require.NoError(t, run(func(gen Generation) error {
 		former = gen

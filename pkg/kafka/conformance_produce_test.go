@@ -45,8 +45,8 @@ func testTopics(t *testing.T, brokers []string) {
 
 // A second client, whose copy of the layout is older than the topic, writes to and reads it at once.
 func testProduce(t *testing.T, brokers []string) {
-	late := newClient(t, brokers, func(cfg *Config) { cfg.MetadataTTL = 5 * time.Second })
-	_, err := late.liveTopics(t.Context(), []string{"warm-up"})
+	late := newClient(t, brokers)
+	_, err := late.describe(t.Context(), "warm-up")
 	require.NoError(t, err)
 	c := newClient(t, brokers)
 	name := newTopic(t, c, 4, nil)
@@ -110,7 +110,7 @@ func testCompression(t *testing.T, brokers []string) {
 			}
 			mustProduce(t, p, recs...)
 			require.NoError(t, tx.Commit(t.Context(), Txn{Records: recs}))
-			require.Equal(t, append(want, want...), values(readTo(t, c, name, 0, 4_001)))
+			require.Equal(t, append(want, want...), values(readEnded(t, c, name, 0)))
 		})
 	}
 }
@@ -178,8 +178,8 @@ func testRecordSize(t *testing.T, brokers []string) {
 	err = tx.Commit(t.Context(), Txn{Records: []Record{record(name, "k", strings.Repeat("x", 50_000))}})
 	require.ErrorIs(t, err, ErrRecordTooLarge)
 	require.NoError(t, tx.Commit(t.Context(), Txn{Records: []Record{record(name, "k", "last")}}))
-	all := readTo(t, c, name, 0, 63)
-	require.Len(t, all, 63)
+	all := readEnded(t, c, name, 0)
+	require.Equal(t, 63, len(all)) //nolint:testifylint // Len would print them
 	require.Equal(t, "last", string(all[62].Value))
 	require.Equal(t, values(recs), values(all[:30]))
 	require.Equal(t, values(recs), values(all[32:62]))

@@ -46,6 +46,7 @@ func (c *Client) coordinator(ctx context.Context, kind int8, key string) (int32,
 	if res.ErrorCode != 0 {
 		return 0, kafkago.Error(res.ErrorCode)
 	}
+	c.locate(res.NodeID, res.Host, res.Port)
 	c.coordinators.Store(coordinatorKey{kind, key}, res.NodeID)
 	return res.NodeID, nil
 }

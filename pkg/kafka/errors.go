@@ -16,17 +16,18 @@ import (
 var (
 	// ErrQueueFull: the record was not taken and not sent. Class Outage.
 	ErrQueueFull = errors.New("producer queue is full")
-	// ErrOutcomeUnknown: the record may be in the log or may still get there. Class Outage.
+	// ErrOutcomeUnknown: the record may be in the log or may still get there, or the transaction may
+	// have been committed. Class Outage from Produce, none from Commit, where repeating is no help.
 	ErrOutcomeUnknown = errors.New("outcome unknown")
 	// ErrRecordTooLarge: the broker takes no record of that size. Class Misconfiguration.
 	ErrRecordTooLarge = errors.New("record is larger than the topic takes")
-	// ErrFenced: another owner has taken the transactional id, or the broker has expired it.
-	// The Transactor is of no more use. Class Outage.
+	// ErrFenced: another owner has taken the transactional id, or the broker has put an end to a
+	// transaction that took too long. The Transactor is of no more use. No class: waiting is no help.
 	ErrFenced = errors.New("fenced: the transactional id has another owner")
-	// ErrRebalanced: the partition is no longer this group member's. Class Outage.
+	// ErrRebalanced: the partition is no longer this group member's. No class: waiting is no help.
 	ErrRebalanced = errors.New("group has rebalanced")
-	// ErrOffsetOutOfRange: the log does not reach to the offset, or no longer. Class Bug, so that
-	// nobody waits for it to pass: the caller decides what it means.
+	// ErrOffsetOutOfRange: the log does not reach to the offset, or no longer. No class: the caller
+	// knows what it means.
 	ErrOffsetOutOfRange = errors.New("offset out of range")
 	// ErrClosed: the Client or Producer was closed.
 	ErrClosed = errors.New("closed")
@@ -64,10 +65,14 @@ var misconfigured = map[kafkago.Error]bool{
 }
 
 // classed gives err, which came of op, its class: what an operator must change is a
-// Misconfiguration, all else that a broker or the network says is an Outage (invariant 7).
+// Misconfiguration, all else that a broker or the network says is an Outage (invariant 7), except
+// what the caller decides on by errors.Is.
 func classed(op string, err error) error {
 	if err == nil {
 		return nil
+	}
+	if fault.ClassOf(err) != fault.Bug {
+		return fmt.Errorf("%s: %w", op, err) // it has its class
 	}
 	var code kafkago.Error
 	var unknownAuthority x509.UnknownAuthorityError
@@ -83,9 +88,9 @@ func classed(op string, err error) error {
 		case code == kafkago.MessageSizeTooLarge || code == kafkago.RecordListTooLarge:
 			return fault.Misconfigf("kafka: %s: %w: %w", op, ErrRecordTooLarge, err)
 		case isFenced(code):
-			return fault.Outagef("kafka: %s: %w: %w", op, ErrFenced, err)
+			return fmt.Errorf("kafka: %s: %w: %w", op, ErrFenced, err)
 		case isRebalanced(code):
-			return fault.Outagef("kafka: %s: %w: %w", op, ErrRebalanced, err)
+			return fmt.Errorf("kafka: %s: %w: %w", op, ErrRebalanced, err)
 		}
 	case errors.As(err, &unknownAuthority), errors.As(err, &hostname), errors.As(err, &verification):
 		return fault.Misconfigf("kafka: %s: %w", op, err)

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
-
 	"github.com/ringback/ringback/pkg/fault"
 )
 
@@ -160,7 +158,7 @@ func countRecords(buf []byte) int {
 
 // fetchOnce makes one round trip.
 func (c *Client) fetchOnce(ctx context.Context, req FetchRequest, wait time.Duration) (*fetchResponse, error) {
-	msg, _, err := c.do(ctx, anyNode, &fetchMessage{
+	msg, _, err := c.lead(ctx, req.Topic, req.Partition, &fetchMessage{
 		topic: req.Topic, partition: req.Partition, offset: req.Offset,
 		maxBytes: int32(min(req.MaxBytes, maxBatchBytes)), maxWait: int32(wait.Milliseconds()),
 	})
@@ -168,9 +166,9 @@ func (c *Client) fetchOnce(ctx context.Context, req FetchRequest, wait time.Dura
 		return nil, err
 	}
 	res := msg.(*fetchResponse)
-	if res.code != 0 {
+	if err := c.ledBy(req.Topic, res.code); err != nil {
 		res.release()
-		return nil, kafkago.Error(res.code)
+		return nil, err
 	}
 	return res, nil
 }

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"sync"
 
 	"github.com/segmentio/kafka-go/protocol"
-	"github.com/segmentio/kafka-go/protocol/fetch"
 )
 
 // fetchMessage is a Fetch request, v4 to v11, of one partition with isolation read_committed. It is
@@ -38,12 +38,6 @@ type fetchResponse struct {
 
 func (*fetchMessage) ApiKey() protocol.ApiKey  { return protocol.Fetch }
 func (*fetchResponse) ApiKey() protocol.ApiKey { return protocol.Fetch }
-
-// Broker routes to the partition's leader.
-func (m *fetchMessage) Broker(cluster protocol.Cluster) (protocol.Broker, error) {
-	route := fetch.Request{Topics: []fetch.RequestTopic{{Topic: m.topic, Partitions: []fetch.RequestPartition{{Partition: m.partition}}}}}
-	return route.Broker(cluster)
-}
 
 var answers = sync.Pool{New: func() any { return new([]byte) }}
 
@@ -101,7 +95,9 @@ func (m *fetchMessage) appendTo(b []byte, version int16, correlation int32, clie
 	b = be.AppendUint32(b, ^uint32(0)) // replica id: a consumer
 	b = be.AppendUint32(b, uint32(m.maxWait))
 	b = be.AppendUint32(b, 1) // min bytes
-	b = be.AppendUint32(b, uint32(m.maxBytes))
+	// One partition is asked for, so its own limit below bounds the answer. Where this one, of the
+	// whole answer, cuts it, kfake leaves the list of aborted transactions out.
+	b = be.AppendUint32(b, math.MaxInt32)
 	b = append(b, 1) // isolation level read_committed
 	if version >= 7 {
 		b = be.AppendUint32(b, 0)          // no fetch session

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	kafkago "github.com/segmentio/kafka-go"
+	"github.com/segmentio/kafka-go/protocol/heartbeat"
 	"github.com/segmentio/kafka-go/protocol/leavegroup"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -61,14 +62,34 @@ type Generation struct {
 	MemberID string
 	ID       int32
 
+	client *Client
 	commit func(map[string]map[int]int64) error
 }
+
+// Check asks the group whether this is still its generation. ErrRebalanced: it is not, or not for
+// much longer. So an owner that finds itself fenced learns whether it has lost the partition or only
+// its transaction.
+func (g Generation) Check(ctx context.Context) error {
+	if g.client == nil {
+		return errNoGeneration
+	}
+	c, op := g.client, "generation of group "+g.GroupID
+	return c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
+		msg, err := c.coordinated(ctx, groupCoordinator, g.GroupID, versionZero{&heartbeat.Request{GroupID: g.GroupID, GenerationID: g.ID, MemberID: g.MemberID}})
+		if err != nil {
+			return classed(op, err)
+		}
+		return classed(op, c.answered(groupCoordinator, g.GroupID, msg.(*heartbeat.Response).ErrorCode))
+	})
+}
+
+var errNoGeneration = fault.Misconfigf("kafka: this is the generation of no group")
 
 // CommitOffsets sets the group's next offsets, by topic and partition. ErrRebalanced: the
 // membership has ended and nothing was set.
 func (g Generation) CommitOffsets(offsets map[string]map[int32]int64) error {
 	if g.commit == nil {
-		return fault.Misconfigf("kafka: commit offsets: this is the generation of no group")
+		return errNoGeneration
 	}
 	all := make(map[string]map[int]int64, len(offsets))
 	for topic, partitions := range offsets {
@@ -131,10 +152,10 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle Handler) 
 func (c *Client) awaitTopics(ctx context.Context, cfg GroupConfig) error {
 	for {
 		missing := ""
-		have, err := c.liveTopics(ctx, cfg.Topics)
+		have, err := c.describe(ctx, cfg.Topics...)
 		if err == nil {
 			for _, name := range cfg.Topics {
-				if have[name] == 0 {
+				if len(have[name]) == 0 {
 					missing = name
 				}
 			}
@@ -189,7 +210,7 @@ func (m *member) run() error {
 			if m.client.ctx.Err() != nil {
 				return fault.Outagef("kafka: group %s: %w", m.cfg.ID, ErrClosed)
 			}
-			if fault.ClassOf(err) != fault.Outage {
+			if fault.ClassOf(err) != fault.Outage && !errors.Is(err, ErrRebalanced) {
 				return err
 			}
 			// kafka-go makes the pause before it tries again.
@@ -207,7 +228,7 @@ func (m *member) run() error {
 func (m *member) start(gen *kafkago.Generation) {
 	m.balancer.owns(gen)
 	m.memberID = gen.MemberID
-	g := Generation{GroupID: gen.GroupID, MemberID: gen.MemberID, ID: gen.ID, commit: gen.CommitOffsets}
+	g := Generation{GroupID: gen.GroupID, MemberID: gen.MemberID, ID: gen.ID, client: m.client, commit: gen.CommitOffsets}
 	partitions := 0
 	for _, assignments := range gen.Assignments {
 		partitions += len(assignments)
@@ -253,9 +274,7 @@ func (m *member) goodbye() {
 		c, group := m.client, m.cfg.ID
 		// What comes of it does not matter: at worst the session does time out.
 		_ = c.retry(m.ctx, m.cfg.SessionTimeout, func(ctx context.Context) error {
-			msg, err := c.coordinated(ctx, groupCoordinator, group, &leavegroup.Request{
-				GroupID: group, MemberID: id, Members: []leavegroup.RequestMember{{MemberID: id}},
-			})
+			msg, err := c.coordinated(ctx, groupCoordinator, group, versionZero{&leavegroup.Request{GroupID: group, MemberID: id}})
 			if err != nil {
 				return err
 			}

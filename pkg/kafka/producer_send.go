@@ -188,7 +188,7 @@ func isStaleSequence(code kafkago.Error) bool {
 
 // produceOne makes one attempt with one batch, which raw holds behind its size.
 func (c *Client) produceOne(ctx context.Context, topic string, partition int32, raw []byte) (base int64, sent bool, err error) {
-	msg, sent, err := c.do(ctx, anyNode, &rawproduce.Request{
+	msg, sent, err := c.lead(ctx, topic, partition, &rawproduce.Request{
 		Acks:    -1,
 		Timeout: int32(c.cfg.RequestTimeout.Milliseconds() / 2),
 		Topics: []rawproduce.RequestTopic{{Topic: topic, Partitions: []rawproduce.RequestPartition{{
@@ -201,7 +201,7 @@ func (c *Client) produceOne(ctx context.Context, topic string, partition int32, 
 	for _, t := range msg.(*produce.Response).Topics {
 		for _, p := range t.Partitions {
 			if t.Topic == topic && p.Partition == partition {
-				return p.BaseOffset, true, codeOf(p.ErrorCode)
+				return p.BaseOffset, true, c.ledBy(topic, p.ErrorCode)
 			}
 		}
 	}

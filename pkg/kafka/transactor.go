@@ -76,9 +76,10 @@ func (c *Client) NewTransactor(ctx context.Context, transactionalID string) (*Tr
 // Commit writes txn in one transaction: all of it is there for read-committed readers, position
 // included, or nothing. An empty one does nothing.
 //
-// After an error nothing is committed and Commit may be repeated, except with ErrFenced and
-// ErrOutcomeUnknown, which end the Transactor's use: whoever still owns the input makes a new one
-// and reads its state and position again. ErrRebalanced: the group has given the partition away.
+// After an error nothing is committed, and after an Outage Commit may be repeated. ErrFenced and
+// ErrOutcomeUnknown end the Transactor's use: whoever still owns the input, which Generation.Check
+// tells, makes a new one and reads its state and position again. ErrRebalanced: the group has given
+// the partition away.
 func (t *Transactor) Commit(ctx context.Context, txn Txn) error {
 	if len(txn.Records) == 0 && (txn.Group == nil || len(txn.Group.Offsets) == 0) {
 		return nil
@@ -131,12 +132,14 @@ func (t *Transactor) attempt(ctx context.Context, txn Txn) error {
 			return err
 		}
 	}
-	g, gctx := errgroup.WithContext(ctx)
+	// Where one fails the other is waited for: a request that is still on its way when the
+	// transaction is aborted could begin another, which nobody would end.
+	var g errgroup.Group
 	if len(plan) > 0 {
-		g.Go(func() error { return t.write(gctx, budget, plan) })
+		g.Go(func() error { return t.write(ctx, budget, plan) })
 	}
 	if txn.Group != nil && len(txn.Group.Offsets) > 0 {
-		g.Go(func() error { return t.commitOffsets(gctx, budget, txn.Group) })
+		g.Go(func() error { return t.commitOffsets(ctx, budget, txn.Group) })
 	}
 	if err := g.Wait(); err != nil {
 		return err
@@ -165,15 +168,15 @@ func (t *Transactor) commit(ctx context.Context, budget time.Duration) error {
 	case isFencedErr(err):
 		if maybe {
 			// Fenced where an earlier attempt had no answer: that attempt may have committed.
-			t.dead = fault.Outagef("kafka: transaction %s: %w: %w: %w", t.id, ErrFenced, ErrOutcomeUnknown, err)
+			t.dead = fmt.Errorf("kafka: transaction %s: %w: %w: %w", t.id, ErrFenced, ErrOutcomeUnknown, err)
 			return t.dead
 		}
-		t.dead = fault.Outagef("kafka: transaction %s: %w: %w", t.id, ErrFenced, err)
+		t.dead = fmt.Errorf("kafka: transaction %s: %w: %w", t.id, ErrFenced, err)
 		return t.dead
 	case isCode(err, kafkago.InvalidTransactionState):
 		return err // the coordinator has aborted it
 	case maybe:
-		t.dead = fault.Outagef("kafka: transaction %s: commit: %w: %w", t.id, ErrOutcomeUnknown, err)
+		t.dead = fmt.Errorf("kafka: transaction %s: commit: %w: %w", t.id, ErrOutcomeUnknown, err)
 		return t.dead
 	}
 	return err
@@ -201,7 +204,7 @@ func (t *Transactor) recover(ctx context.Context, budget time.Duration) error {
 		})
 	}
 	if isFencedErr(err) {
-		t.dead = fault.Outagef("kafka: transaction %s: %w: %w", t.id, ErrFenced, err)
+		t.dead = fmt.Errorf("kafka: transaction %s: %w: %w", t.id, ErrFenced, err)
 		return t.dead
 	}
 	if err == nil {

@@ -4,55 +4,41 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/segmentio/kafka-go/protocol/produce"
 	"github.com/segmentio/kafka-go/protocol/rawproduce"
-	"golang.org/x/sync/errgroup"
-
-	"github.com/ringback/ringback/pkg/fault"
 )
 
 // partitionPlan is what a transaction writes to one partition.
 type partitionPlan struct {
 	topicPartition
-	leader  int32
 	records []*Record
 	batches [][]byte // each behind its size, in order
 }
 
 // plan sorts the records by partition and encodes them into batches.
 func (t *Transactor) plan(ctx context.Context, records []Record) ([]*partitionPlan, error) {
-	if len(records) == 0 {
-		return nil, nil
-	}
-	leaders := map[string]map[int32]int32{}
 	byPartition := map[topicPartition]*partitionPlan{}
 	var plan []*partitionPlan
 	for i := range records {
 		rec := &records[i]
-		of, ok := leaders[rec.Topic]
-		if !ok {
-			var err error
-			if of, err = t.client.leaders(ctx, rec.Topic); err != nil {
-				return nil, err
-			}
-			leaders[rec.Topic] = of
+		l, err := t.client.layoutOf(ctx, rec.Topic)
+		if err != nil {
+			return nil, err
 		}
 		tp := topicPartition{rec.Topic, rec.Partition}
 		if rec.Partition == AnyPartition {
-			tp.partition = PartitionForKey(rec.Key, len(of))
+			tp.partition = PartitionForKey(rec.Key, len(l))
 		}
-		leader, ok := of[tp.partition]
-		if !ok {
-			return nil, fault.Misconfigf("topic %s has %d partitions: there is no %d", rec.Topic, len(of), tp.partition)
+		if tp.partition < 0 || int(tp.partition) >= len(l) {
+			return nil, noPartition(rec.Topic, tp.partition, len(l))
 		}
 		p, ok := byPartition[tp]
 		if !ok {
-			p = &partitionPlan{topicPartition: tp, leader: leader}
+			p = &partitionPlan{topicPartition: tp}
 			byPartition[tp] = p
 			plan = append(plan, p)
 		}
@@ -97,33 +83,28 @@ func (t *Transactor) encode(p *partitionPlan, now int64) error {
 	return flush()
 }
 
-// write sends all batches: brokers at the same time, per broker one batch of each partition a round,
-// since a request takes one batch per partition.
+// write sends all batches in rounds of one batch per partition, since a request takes no more.
 func (t *Transactor) write(ctx context.Context, budget time.Duration, plan []*partitionPlan) error {
-	byLeader := map[int32][]*partitionPlan{}
-	for _, p := range plan {
-		byLeader[p.leader] = append(byLeader[p.leader], p)
-	}
-	g, ctx := errgroup.WithContext(ctx)
-	for _, plans := range byLeader {
-		g.Go(func() error {
-			for round := 0; ; round++ {
-				var batches []partitionBatch
-				for _, p := range plans {
-					if round < len(p.batches) {
-						batches = append(batches, partitionBatch{p.topicPartition, p.batches[round]})
-					}
-				}
-				if len(batches) == 0 {
-					return nil
-				}
-				if err := t.writeRound(ctx, budget, batches); err != nil {
-					return fmt.Errorf("write: %w", err)
-				}
+	for round := 0; ; round++ {
+		var batches []partitionBatch
+		for _, p := range plan {
+			if round < len(p.batches) {
+				batches = append(batches, partitionBatch{p.topicPartition, p.batches[round]})
 			}
+		}
+		if len(batches) == 0 {
+			return nil
+		}
+		// The same bytes go out again after an answer that was lost or asks for it.
+		err := t.client.retry(ctx, budget, func(ctx context.Context) error {
+			var err error
+			batches, err = t.client.writeBatches(ctx, t.id, batches)
+			return err
 		})
+		if err != nil {
+			return fmt.Errorf("write: %w", err)
+		}
 	}
-	return g.Wait()
 }
 
 type partitionBatch struct {
@@ -134,32 +115,51 @@ type partitionBatch struct {
 // maxRequestBytes keeps a request well under the broker's socket.request.max.bytes (100 MiB).
 const maxRequestBytes = 16 << 20
 
-// writeRound sends batches of different partitions until each is written. The same bytes go out
-// again after an answer that was lost or asks for it.
-func (t *Transactor) writeRound(ctx context.Context, budget time.Duration, batches []partitionBatch) error {
-	for len(batches) > 0 {
-		n, size := 0, 0
-		for n < len(batches) && (n == 0 || size+len(batches[n].raw) <= maxRequestBytes) {
-			size += len(batches[n].raw)
-			n++
-		}
-		pending := batches[:n:n]
-		batches = batches[n:]
-		err := t.client.retry(ctx, budget, func(ctx context.Context) error {
-			var err error
-			pending, err = t.client.produceTransactional(ctx, t.id, pending)
-			return err
-		})
+// writeBatches makes one attempt with batches of different partitions, all brokers at the same time,
+// and returns those that are not yet written with the weightiest of their errors.
+func (c *Client) writeBatches(ctx context.Context, transactionalID string, batches []partitionBatch) ([]partitionBatch, error) {
+	type result struct {
+		left []partitionBatch
+		err  error
+	}
+	requests := map[int32][][]partitionBatch{}
+	sizes := map[int32]int{}
+	for _, b := range batches {
+		node, err := c.leader(ctx, b.topic, b.partition)
 		if err != nil {
-			return err
+			return batches, err
+		}
+		of := requests[node]
+		if len(of) == 0 || sizes[node]+len(b.raw) > maxRequestBytes {
+			of, sizes[node] = append(of, nil), 0
+		}
+		of[len(of)-1] = append(of[len(of)-1], b)
+		sizes[node] += len(b.raw)
+		requests[node] = of
+	}
+	results := make(chan result)
+	n := 0
+	for node, of := range requests {
+		for _, some := range of {
+			n++
+			go func() {
+				left, err := c.writeTo(ctx, node, transactionalID, some)
+				results <- result{left, err}
+			}()
 		}
 	}
-	return nil
+	var all result
+	for range n {
+		r := <-results
+		all.left = append(all.left, r.left...)
+		if r.err != nil && (all.err == nil || isTransient(all.err)) {
+			all.err = r.err
+		}
+	}
+	return all.left, all.err
 }
 
-// produceTransactional makes one attempt and returns the batches that are not yet written, with the
-// error of one of them.
-func (c *Client) produceTransactional(ctx context.Context, transactionalID string, batches []partitionBatch) ([]partitionBatch, error) {
+func (c *Client) writeTo(ctx context.Context, node int32, transactionalID string, batches []partitionBatch) (left []partitionBatch, worst error) {
 	req := &rawproduce.Request{TransactionalID: transactionalID, Acks: -1, Timeout: int32(c.cfg.RequestTimeout.Milliseconds() / 2)}
 	at := map[string]int{}
 	for _, b := range batches {
@@ -173,37 +173,21 @@ func (c *Client) produceTransactional(ctx context.Context, transactionalID strin
 			Partition: b.partition, RecordSet: protocol.RawRecordSet{Reader: bytes.NewReader(b.raw)},
 		})
 	}
-	msg, _, err := c.do(ctx, anyNode, req)
+	msg, _, err := c.do(ctx, node, req)
 	if err != nil {
-		// Leaders may have moved apart since they were looked up: then one request cannot serve all.
-		var routing *rawproduce.Error
-		if errors.As(err, &routing) && len(batches) > 1 {
-			return c.produceApart(ctx, transactionalID, batches)
+		for topic := range at {
+			c.layouts.Delete(topic)
 		}
 		return batches, err
 	}
-	done := map[topicPartition]error{}
+	codes := map[topicPartition]error{}
 	for _, topic := range msg.(*produce.Response).Topics {
 		for _, p := range topic.Partitions {
-			done[topicPartition{topic.Topic, p.Partition}] = codeOf(p.ErrorCode)
+			codes[topicPartition{topic.Topic, p.Partition}] = c.ledBy(topic.Topic, p.ErrorCode)
 		}
 	}
-	return unwritten(batches, done)
-}
-
-func (c *Client) produceApart(ctx context.Context, transactionalID string, batches []partitionBatch) ([]partitionBatch, error) {
-	done := map[topicPartition]error{}
 	for _, b := range batches {
-		_, err := c.produceTransactional(ctx, transactionalID, []partitionBatch{b})
-		done[b.topicPartition] = err
-	}
-	return unwritten(batches, done)
-}
-
-// unwritten picks the batches that still have to be written, and the weightiest of their errors.
-func unwritten(batches []partitionBatch, done map[topicPartition]error) (left []partitionBatch, worst error) {
-	for _, b := range batches {
-		err, answered := done[b.topicPartition]
+		err, answered := codes[b.topicPartition]
 		if !answered {
 			err = errNoAnswer
 		}

@@ -37,7 +37,10 @@ func Specs(partitions, replication int) []Spec {
 		}},
 		{UserEvents, partitions, replication, map[string]string{"cleanup.policy": "delete", "retention.ms": ms(LifecycleRetention), "retention.bytes": "-1"}},
 		{AttachedData, partitions, replication, map[string]string{"cleanup.policy": "delete", "retention.ms": ms(LifecycleRetention), "retention.bytes": "-1"}},
-		{DeadLetters, partitions, replication, map[string]string{"cleanup.policy": "delete", "retention.ms": ms(LifecycleRetention), "retention.bytes": "-1"}},
+		{DeadLetters, partitions, replication, map[string]string{
+			"cleanup.policy": "delete", "retention.ms": ms(LifecycleRetention), "retention.bytes": "-1",
+			"max.message.bytes": itoa(2 << 20), // a letter holds up to 1 MiB of the record it is about
+		}},
 	}
 }
 

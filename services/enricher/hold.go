@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/topic"
 )
@@ -34,10 +35,13 @@ func (o *owner) acceptedUpTo(offset int64) bool { return offset <= o.accepted }
 
 // Accept lets a paused partition go on, dead-lettering what cannot be decoded up to
 // and including that offset whatever their share.
-func (e *Enricher) Accept(partition int32, upTo int64) error {
+func (e *Enricher) Accept(name string, partition int32, upTo int64) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	h := e.paused[partition]
+	if _, owned := e.status[partition]; !owned || name != topic.Lifecycle {
+		return fmt.Errorf("enricher: partition %d of %s: %w", partition, name, admin.ErrNotOwned)
+	}
 	if h == nil {
 		return fmt.Errorf("enricher: partition %d of %s is not paused here", partition, topic.Lifecycle)
 	}

@@ -36,17 +36,32 @@ type owner struct {
 func (e *Enricher) own(ctx context.Context, gen kafka.Generation, _ string, n int32) error {
 	o := &owner{Enricher: e, number: n, gen: gen, label: strconv.Itoa(int(n)), accepted: -1}
 	defer e.dropStatus(n)
-	err := o.run(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return nil
-	case errors.Is(err, kafka.ErrFenced), errors.Is(err, kafka.ErrRebalanced):
+	for {
+		err := o.run(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, kafka.ErrRebalanced):
+		case errors.Is(err, kafka.ErrFenced), errors.Is(err, kafka.ErrOutcomeUnknown):
+			// The broker may have put an end to a transaction that took too long, or the answer to
+			// the commit is lost for good. Whoever still owns the partition goes on from what the
+			// log says.
+			if o.owns(ctx) && wait(ctx, lastBackoff) {
+				continue
+			}
+		default:
+			return err
+		}
 		// Another member owns the partition. What was not committed is its to do.
 		<-ctx.Done()
 		return nil
-	default:
-		return err
 	}
+}
+
+// owns asks the group whether the partition is still this member's.
+func (o *owner) owns(ctx context.Context) bool {
+	_, err := retry(ctx, o.Enricher, o.number, func() (struct{}, error) { return struct{}{}, o.gen.Check(ctx) })
+	return err == nil
 }
 
 func (o *owner) run(ctx context.Context) error {

@@ -133,7 +133,7 @@ func (s *Sink) run(ctx context.Context) error {
 			// invariant 5: a former owner loses. It joins again, and finds out who owns what.
 			s.rejoins.Inc()
 			s.logger.Warn("another owner has moved a position; joining the group again", "sink", s.name, "error", err)
-		case err != nil && fault.ClassOf(err) == fault.Outage:
+		case errors.Is(err, kafka.ErrRebalanced), err != nil && fault.ClassOf(err) == fault.Outage:
 			s.joined(err)
 		default:
 			return fmt.Errorf("sink %s: %w", s.name, cmp.Or(err, errors.New("the consumer group ended by itself")))

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/ringback/ringback/pkg/admin"
 	"strings"
 	"testing"
 	"time"
@@ -198,7 +199,7 @@ func TestPoisonedTopic(t *testing.T) {
 	require.ErrorContains(t, m.Ready(), "partition 1 of callback.userevents.v1 is paused: paused at offset 49")
 	require.Len(t, w.letters(), 29)
 
-	require.ErrorIs(t, m.Accept(topic.UserEvents, 7, 200), sink.ErrNotOwned)
+	require.ErrorIs(t, m.Accept(topic.UserEvents, 7, 200), admin.ErrNotOwned)
 	require.NoError(t, m.Accept(topic.UserEvents, 1, 119))
 	w.wait(m, topic.UserEvents)
 	require.Equal(t, int64(100), balanced(t, m).DeadLettered)

@@ -8,11 +8,9 @@ import (
 	"maps"
 	"slices"
 
+	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/services/sink/consume"
 )
-
-// ErrNotOwned says that a partition is not this member's.
-var ErrNotOwned = errors.New("the partition is not assigned to this sink; ask the other members of its group")
 
 // Name is the sink's name: infomart or tserver.
 func (s *Sink) Name() string { return s.name }
@@ -92,7 +90,7 @@ func (s *Sink) Accept(topic string, partition int32, upTo int64) error {
 	status := s.owned[TopicPartition{topic, partition}]
 	s.mu.Unlock()
 	if status == nil {
-		return fmt.Errorf("sink %s: partition %d of %s: %w", s.name, partition, topic, ErrNotOwned)
+		return fmt.Errorf("sink %s: partition %d of %s: %w", s.name, partition, topic, admin.ErrNotOwned)
 	}
 	if err := status.Accept(upTo); err != nil {
 		return fmt.Errorf("sink %s: partition %d of %s: %w", s.name, partition, topic, err)

@@ -27,7 +27,7 @@ func start(t testing.TB, cfg Config) *Broker {
 
 func connect(t testing.TB, b *Broker) *kafka.Client {
 	t.Helper()
-	c, err := kafka.New(kafka.Config{Brokers: b.Addrs(), MetadataTTL: 100 * time.Millisecond})
+	c, err := kafka.New(kafka.Config{Brokers: b.Addrs()})
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
 	return c

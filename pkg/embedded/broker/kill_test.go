@@ -12,7 +12,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -73,7 +72,7 @@ func TestKill(t *testing.T) {
 	dir := t.TempDir()
 	addr, kill := process(t, dir, "0")
 	_, port, _ := strings.Cut(addr, ":")
-	client, err := kafka.New(kafka.Config{Brokers: []string{addr}, MetadataTTL: 100 * time.Millisecond})
+	client, err := kafka.New(kafka.Config{Brokers: []string{addr}})
 	require.NoError(t, err)
 	defer client.Close()
 	ensure(t, client, "plain", partitions, nil)

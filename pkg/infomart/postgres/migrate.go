@@ -32,6 +32,13 @@ func migrate(ctx context.Context, config *pgx.ConnConfig, schema string) (err er
 	if _, err := conn.Exec(ctx, "SELECT pg_advisory_lock($1)", int64(migrationLock)); err != nil {
 		return classify(ctx, "lock for migration", err)
 	}
+	var encoding string
+	if err := conn.QueryRow(ctx, "SHOW server_encoding").Scan(&encoding); err != nil {
+		return classify(ctx, "read the encoding", err)
+	}
+	if encoding != "UTF8" {
+		return fault.Misconfigf("postgres: the database has the encoding %s; it must be UTF8", encoding)
+	}
 	var exists bool
 	if err := conn.QueryRow(ctx, "SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)", schema).Scan(&exists); err != nil {
 		return classify(ctx, "look for the schema", err)

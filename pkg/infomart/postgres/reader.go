@@ -32,7 +32,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	}
 	db := stdlib.OpenDB(*config.ConnConfig)
 	db.SetMaxOpenConns(readers)
-	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST LIMIT 1"); err != nil {
+	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST WHERE SERVICE_ID = ''"); err != nil {
 		return nil, errors.Join(classify(ctx, "look for the store", err), db.Close())
 	}
 	dialect := query.Dialect{

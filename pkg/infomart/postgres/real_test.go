@@ -36,6 +36,7 @@ func databaseURL(t testing.TB) string {
 // database is a schema of its own.
 type database struct {
 	url, schema string
+	application string // application_name of the stores; empty: their own
 }
 
 var schemas atomic.Int64
@@ -49,7 +50,11 @@ func newDatabase(t testing.TB) *database {
 }
 
 func (d *database) config() postgres.Config {
-	return postgres.Config{URL: postgres.Secret(d.url), Schema: d.schema, MaxConns: 4}
+	source := d.url
+	if d.application != "" {
+		source += "&application_name=" + d.application
+	}
+	return postgres.Config{URL: postgres.Secret(source), Schema: d.schema, MaxConns: 4}
 }
 
 func (d *database) Open(ctx context.Context, keep infomart.EventData, now func() time.Time) (storetest.Store, error) {

@@ -173,23 +173,13 @@ func (r *Reader) CustomData(ctx context.Context, serviceID string, sequence int3
 	if err != nil || len(facts) == 0 {
 		return map[string]string{}, err
 	}
-	return r.CustomDataOf(ctx, facts[0])
-}
-
-// CustomDataOf implements [infomart.Reader].
-func (r *Reader) CustomDataOf(ctx context.Context, row infomart.Row) (map[string]string, error) {
 	data := make(map[string]string)
-	audit, ok := row["CREATE_AUDIT_KEY"].(int64)
-	if !ok {
-		return nil, errors.New("query: custom data of a row without CREATE_AUDIT_KEY")
-	}
-	// The batch's rows are one range of the primary key, the only index there is.
-	batch, err := r.all(ctx, "SELECT MIN_CUSTOM_DATA_ID, MAX_CUSTOM_DATA_ID FROM CTL_AUDIT_LOG WHERE AUDIT_KEY = ?", audit)
-	if err != nil || len(batch) == 0 || batch[0]["MIN_CUSTOM_DATA_ID"] == nil {
+	batch, err := r.all(ctx, "SELECT MIN_CUSTOM_DATA_ID, MAX_CUSTOM_DATA_ID FROM CTL_AUDIT_LOG WHERE AUDIT_KEY = ?", facts[0]["CREATE_AUDIT_KEY"])
+	if err != nil || len(batch) == 0 {
 		return data, err
 	}
 	for row, err := range r.Rows(ctx, "SELECT KeyName, Value FROM G_CUSTOM_DATA_S WHERE ID >= ? AND ID <= ? AND GSYS_SEQ = ?",
-		batch[0]["MIN_CUSTOM_DATA_ID"], batch[0]["MAX_CUSTOM_DATA_ID"], row["PRODUCER_BATCH_ID"]) {
+		batch[0]["MIN_CUSTOM_DATA_ID"], batch[0]["MAX_CUSTOM_DATA_ID"], facts[0]["PRODUCER_BATCH_ID"]) {
 		if err != nil {
 			return nil, err
 		}
@@ -197,6 +187,37 @@ func (r *Reader) CustomDataOf(ctx context.Context, row infomart.Row) (map[string
 		data[row["KEYNAME"].(string)] = value
 	}
 	return data, nil
+}
+
+// AllCustomData implements [infomart.Reader].
+func (r *Reader) AllCustomData(ctx context.Context) iter.Seq2[infomart.CustomData, error] {
+	return func(yield func(infomart.CustomData, error) bool) {
+		// A batch numbers its rows UserEvent by UserEvent: those of one lie together.
+		var one infomart.CustomData
+		for row, err := range r.Rows(ctx, "SELECT GSYS_SEQ, KeyName, Value FROM G_CUSTOM_DATA_S ORDER BY ID") {
+			if err != nil {
+				yield(infomart.CustomData{}, err)
+				return
+			}
+			source, _ := row["GSYS_SEQ"].(int64)
+			if one.Values == nil || source != one.Source {
+				if one.Values != nil && !yield(one, nil) {
+					return
+				}
+				one = infomart.CustomData{Source: source, Values: make(map[string]string, callback.NumKVPs)}
+			}
+			value, _ := row["VALUE"].(string)
+			one.Values[row["KEYNAME"].(string)] = value
+		}
+		if one.Values != nil {
+			yield(one, nil)
+		}
+	}
+}
+
+// AllFacts implements [infomart.Reader].
+func (r *Reader) AllFacts(ctx context.Context) iter.Seq2[infomart.Row, error] {
+	return r.Rows(ctx, "SELECT SERVICE_ID, EVENT_SEQUENCE, FINAL_RECORD, PRODUCER_BATCH_ID FROM CALLBACK_FACT ORDER BY SERVICE_ID, EVENT_SEQUENCE")
 }
 
 // Discards implements [infomart.Reader].

@@ -15,8 +15,9 @@ type batch struct {
 	store    *Store
 	db       *session
 	in       *infomart.Batch
-	audit    int64 // key of its CTL_AUDIT_LOG row
-	args     []any // of a statement, used again
+	audit    int64          // key of its CTL_AUDIT_LOG row
+	args     []any          // of a statement, used again
+	kvps     []callback.KVP // of a UserEvent, used again
 	result   infomart.Result
 	facts    []*infomart.Fact // the new ones
 	discards []infomart.Discard
@@ -180,46 +181,65 @@ func (b *batch) writeFact(f *infomart.Fact) (fresh, same bool, err error) {
 	return true, false, b.writeCustom(f.Event, f.Source, f.AddedTS)
 }
 
-// insertCustom is the insertion of all rows of one UserEvent: one statement that names
-// the keys itself and takes their values, twice as fast as one statement a row. Its
-// parameters have no numbers, by which the driver would look each one up.
-func insertCustom(keep []callback.KVP) string {
-	if len(keep) == 0 {
-		return ""
-	}
-	var rows []string
-	for _, k := range keep {
-		rows = append(rows, "('"+k.String()+"', ?)")
+// insertCustom is the insertion of the rows of one UserEvent that has these KVPs: one
+// statement that names the keys itself and takes their values, more than twice as fast
+// as one statement a row. Its parameters have no numbers, by which the driver would look
+// each one up.
+func insertCustom(kvps []callback.KVP) string {
+	rows := make([]string, len(kvps))
+	for i, k := range kvps {
+		rows[i] = "('" + k.String() + "', ?)"
 	}
 	return "INSERT INTO G_CUSTOM_DATA_S (TenantID, KeyName, Value, Added_ts, GSYS_SEQ)" +
-		" SELECT ?, column1, column2, ?, ? FROM (VALUES " + strings.Join(rows, ", ") + ") WHERE column2 IS NOT NULL"
+		" SELECT ?, column1, column2, ?, ? FROM (VALUES " + strings.Join(rows, ", ") + ")"
 }
 
+// kvpSet is a set of KVPs.
+type kvpSet [(callback.NumKVPs + 63) / 64]uint64
+
+// maxCustomStatements bounds the statements that are kept. Sessions come to a few dozen
+// sets of KVPs; one more than that is inserted as a statement a row.
+const maxCustomStatements = 256
+
 func (b *batch) writeCustom(u *callback.UserEvent, source, addedTS int64) error {
-	keep := b.store.keep
-	if len(keep) == 0 {
-		return nil
-	}
-	args := b.args[:0]
+	var set kvpSet
+	args := append(b.args[:0], nil, addedTS, source)
 	if tenant := &u.KVPs[callback.KeyTenantDBID]; tenant.Set {
-		args = append(args, tenant.Int)
-	} else {
-		args = append(args, nil)
+		args[0] = tenant.Int
 	}
-	args = append(args, addedTS, source)
-	for _, k := range keep {
-		switch v := &u.KVPs[k]; {
-		case !v.Set:
-			args = append(args, nil)
-		case k.Info().Kind == callback.String:
+	b.kvps = b.kvps[:0]
+	for _, k := range b.store.keep {
+		v := &u.KVPs[k]
+		if !v.Set {
+			continue
+		}
+		set[k/64] |= 1 << (k % 64)
+		b.kvps = append(b.kvps, k)
+		if k.Info().Kind == callback.String {
 			args = append(args, v.Str)
-		default:
+		} else {
 			args = append(args, v.Int) // the column makes text of it, as Text would
 		}
 	}
 	b.args = args
-	_, err := b.db.exec(b.store.insertCustom, args...)
-	return err
+	if len(b.kvps) == 0 {
+		return nil
+	}
+	statement, ok := b.store.customs[set]
+	if !ok && len(b.store.customs) < maxCustomStatements {
+		statement, ok = insertCustom(b.kvps), true
+		b.store.customs[set] = statement
+	}
+	if ok {
+		_, err := b.db.exec(statement, args...)
+		return err
+	}
+	for i := range b.kvps {
+		if _, err := b.db.exec(insertCustom(b.kvps[i:i+1]), args[0], args[1], args[2], args[3+i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const insertDiscard = `INSERT INTO STG_TRANSFORM_DISCARDS

@@ -98,3 +98,38 @@ func TestFullDiskIsAnOutage(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 200, result.Applied)
 }
+
+// TestManySetsOfKVPs: a UserEvent's rows are the same whether its set of KVPs has a
+// statement of its own or is one too many.
+func TestManySetsOfKVPs(t *testing.T) {
+	t.Parallel()
+	s := openStore(t)
+	var events []*callback.UserEvent
+	optional := []callback.KVP{
+		callback.KeyTDial1, callback.KeyTDial2, callback.KeyTDial3, callback.KeyTDial4, callback.KeyTDial5,
+		callback.KeyTenantDBID, callback.KeyNIsSnoozed, callback.KeyDLastCallbackOffer, callback.KeyTServiceEnd,
+	}
+	for i := range maxCustomStatements + 50 {
+		u := storetest.Minimal(strconv.Itoa(i), 1)
+		for bit, k := range optional {
+			if i>>bit&1 == 1 {
+				u.KVPs.SetInt(k, int64(i), -1)
+			}
+		}
+		events = append(events, u)
+	}
+	_, err := s.Apply(t.Context(), storetest.Batch(nil, events...), nil)
+	require.NoError(t, err)
+	require.Equal(t, maxCustomStatements, len(s.customs)) //nolint:testifylint // Len prints the map
+	for _, u := range events {
+		want := make(map[string]string)
+		for k := range callback.KVP(callback.NumKVPs) {
+			if u.KVPs[k].Set {
+				want[k.String()] = u.KVPs.Text(k)
+			}
+		}
+		have, err := s.CustomData(t.Context(), u.ServiceID(), 1)
+		require.NoError(t, err)
+		require.Equal(t, want, have, u.ServiceID())
+	}
+}

@@ -40,7 +40,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(readers)
-	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST LIMIT 1"); err != nil {
+	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST WHERE SERVICE_ID = ''"); err != nil {
 		return nil, errors.Join(classify(fmt.Sprintf("%q is no store of this version", cfg.Path), err), db.Close())
 	}
 	dialect := query.Dialect{Parameter: func(int) string { return "?" }, Classify: func(_ context.Context, doing string, err error) error { return classify(doing, err) }}

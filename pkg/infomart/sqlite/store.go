@@ -34,12 +34,12 @@ type Store struct {
 	keep []callback.KVP // what goes to G_CUSTOM_DATA_S
 	keys *infomart.KeyCache
 
-	insertCustom string
-	write        *sql.DB
+	write *sql.DB
 
 	mu      sync.Mutex // held from the begin to the end of a transaction
 	session *session
 	conn    *sql.Conn
+	customs map[kvpSet]string // insertCustom by the KVPs that a UserEvent has
 }
 
 // cachedKeys bounds the dimension rows that are remembered; about 200 bytes each.
@@ -66,7 +66,7 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 		return nil, fmt.Errorf("sqlite: %w", err)
 	}
 	db.SetMaxOpenConns(1)
-	s := &Store{cfg: cfg, keep: keep, keys: infomart.NewKeyCache(cachedKeys), insertCustom: insertCustom(keep), write: db}
+	s := &Store{cfg: cfg, keep: keep, keys: infomart.NewKeyCache(cachedKeys), customs: make(map[kvpSet]string), write: db}
 	if err := migrate(ctx, db); err != nil {
 		return nil, errors.Join(err, db.Close())
 	}

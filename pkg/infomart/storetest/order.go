@@ -37,6 +37,8 @@ func testNotFinalAnyMore(t *testing.T, b *bundle) {
 	_, position = b.apply(t, Batch(position, UserEvent("s1", 3, false)))
 	require.Equal(t, map[int64]int64{1: 0, 2: 0, 3: 0}, b.finals(t, "s1"))
 	require.Zero(t, b.counts(t).Finals)
+	result, position := b.apply(t, Batch(position, UserEvent("s1", 3, true)))
+	require.Equal(t, callback.ReasonConflict, result.Rejected[0].Reason, "it was stored as not final, and no newer row has cleared it")
 	b.apply(t, Batch(position, UserEvent("s1", 4, true)))
 	require.Equal(t, map[int64]int64{1: 0, 2: 0, 3: 0, 4: 1}, b.finals(t, "s1"))
 }

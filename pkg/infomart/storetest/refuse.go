@@ -30,6 +30,22 @@ func testMissingKVP(t *testing.T, b *bundle) {
 	require.EqualValues(t, 1, counts.Discards)
 	require.EqualValues(t, 2*callback.NumKVPs-2, counts.CustomData, "ICON keeps what Info Mart makes no fact of")
 
+	var all []infomart.CustomData
+	for data, err := range b.AllCustomData(t.Context()) {
+		require.NoError(t, err)
+		all = append(all, data)
+	}
+	require.Len(t, all, 2, "UserEvent by UserEvent")
+	require.Equal(t, "s2", all[0].Values["_CB_SERVICE_ID"])
+	require.Len(t, all[0].Values, callback.NumKVPs)
+	require.EqualValues(t, 1, all[1].Source, "as its discard has it in PRODUCER_BATCH_ID")
+	require.Equal(t, "s1", all[1].Values["_CB_SERVICE_ID"])
+	require.NotContains(t, all[1].Values, "_CB_T_CALLBACK_OFFERED")
+	for row, err := range b.AllFacts(t.Context()) {
+		require.NoError(t, err)
+		require.Equal(t, infomart.Row{"SERVICE_ID": "s2", "EVENT_SEQUENCE": int64(1), "FINAL_RECORD": int64(0), "PRODUCER_BATCH_ID": int64(0)}, row)
+	}
+
 	batch.Group = "another-group"
 	b.apply(t, batch)
 	again := b.counts(t)
@@ -80,8 +96,10 @@ func testInvalidFields(t *testing.T, b *bundle) {
 	u := UserEvent("both", 1, false)
 	u.KVPs[callback.KeyTServiceStart].Set = false
 	u.KVPs.SetStr(callback.KeyCustomerANI, "\x00", -1)
+	before := b.counts(t).CustomData
 	result, _ := b.apply(t, Batch(position, u))
 	require.Equal(t, callback.ReasonMissingKVP, result.Rejected[0].Reason)
+	require.Equal(t, before, b.counts(t).CustomData, "what no column holds is not kept as custom data either")
 }
 
 func testLongestTexts(t *testing.T, b *bundle) {

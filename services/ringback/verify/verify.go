@@ -23,10 +23,9 @@ const maxProblems = 20
 // Store is what the checks read; the stores are ones.
 type Store interface {
 	Counts(ctx context.Context) (infomart.Counts, error)
-	Facts(ctx context.Context, serviceID string) ([]infomart.Row, error)
-	CustomDataOf(ctx context.Context, row infomart.Row) (map[string]string, error)
+	AllFacts(ctx context.Context) iter.Seq2[infomart.Row, error]
+	AllCustomData(ctx context.Context) iter.Seq2[infomart.CustomData, error]
 	Discards(ctx context.Context) iter.Seq2[infomart.Row, error]
-	AllLatest(ctx context.Context) iter.Seq2[infomart.Row, error]
 	Check(ctx context.Context) (infomart.Check, error)
 }
 
@@ -70,7 +69,7 @@ type digest [16]byte
 func Run(ctx context.Context, log io.Reader, store Store) (Report, error) {
 	v := verifier{store: store, logged: map[string]map[digest]bool{}}
 	for _, step := range []func(context.Context) error{
-		func(context.Context) error { return v.readLog(log) }, v.readDiscards, v.services, v.soundness,
+		func(context.Context) error { return v.readLog(log) }, v.readCustomData, v.readRows, v.services, v.soundness,
 	} {
 		if err := step(ctx); err != nil {
 			return Report{}, fmt.Errorf("verify: %w", err)
@@ -83,16 +82,17 @@ type verifier struct {
 	store  Store
 	logged map[string]map[digest]bool // user data of each UserEvent in the log, by service id
 
-	events, repeated int
-	discarded        map[string]map[int32]infomart.Row // by service id and EVENT_SEQUENCE
-	facts, stored    int
+	custom map[int64]digest            // what is stored of each UserEvent, by PRODUCER_BATCH_ID
+	rows   map[string]map[int32]rowRef // facts and discards, by service id and EVENT_SEQUENCE
 
-	tserver, custom, fact Check
+	events, repeated, stored int
+
+	logCheck, customCheck, factCheck Check
 }
 
 // readLog reads the UserEvents that T-Server distributed.
 func (v *verifier) readLog(log io.Reader) error {
-	v.tserver.Name, v.custom.Name, v.fact.Name = "T-Server log", "G_CUSTOM_DATA_S", "CALLBACK_FACT"
+	v.logCheck.Name, v.customCheck.Name, v.factCheck.Name = "T-Server log", "G_CUSTOM_DATA_S", "CALLBACK_FACT"
 	for m, err := range tserverlog.UserEvents(log) {
 		if err != nil {
 			return fmt.Errorf("T-Server log: %w", err)
@@ -103,7 +103,7 @@ func (v *verifier) readLog(log io.Reader) error {
 		v.events++
 		id, ok := m.Value(callback.KeyServiceID.String())
 		if !ok {
-			v.tserver.problem("line %d: EventUserEvent without %s", m.Line, callback.KeyServiceID)
+			v.logCheck.problem("line %d: EventUserEvent without %s", m.Line, callback.KeyServiceID)
 			continue
 		}
 		pairs := make([]string, len(m.UserData))
@@ -129,103 +129,87 @@ func sum(pairs []string) (d digest) {
 	return d
 }
 
-// readDiscards reads which UserEvents made no fact, and why.
-func (v *verifier) readDiscards(ctx context.Context) error {
-	v.discarded = map[string]map[int32]infomart.Row{}
-	for row, err := range v.store.Discards(ctx) {
+// readCustomData reads what ICON would have stored, once from end to end.
+func (v *verifier) readCustomData(ctx context.Context) error {
+	v.custom = map[int64]digest{}
+	for data, err := range v.store.AllCustomData(ctx) {
 		if err != nil {
 			return err
 		}
-		id, _ := row["SERVICE_ID"].(string)
-		sequence, _ := row["EVENT_SEQUENCE"].(int64)
-		if id == "" || sequence == 0 {
-			continue
+		pairs := make([]string, 0, len(data.Values))
+		for k, value := range data.Values {
+			pairs = append(pairs, k+"\x00"+value)
 		}
-		if v.discarded[id] == nil {
-			v.discarded[id] = map[int32]infomart.Row{}
+		v.custom[data.Source] = sum(pairs)
+	}
+	return nil
+}
+
+// rowRef is where a row of CALLBACK_FACT or STG_TRANSFORM_DISCARDS came from: its PRODUCER_BATCH_ID.
+type rowRef int64
+
+// readRows reads which UserEvents made a fact, and which a discard.
+func (v *verifier) readRows(ctx context.Context) error {
+	v.rows = map[string]map[int32]rowRef{}
+	for _, table := range []iter.Seq2[infomart.Row, error]{v.store.Discards(ctx), v.store.AllFacts(ctx)} {
+		for row, err := range table {
+			if err != nil {
+				return err
+			}
+			id, _ := row["SERVICE_ID"].(string)
+			sequence, _ := row["EVENT_SEQUENCE"].(int64)
+			source, _ := row["PRODUCER_BATCH_ID"].(int64)
+			if id == "" || sequence == 0 {
+				continue // a record that could not be read as a UserEvent
+			}
+			if v.rows[id] == nil {
+				v.rows[id] = map[int32]rowRef{}
+			}
+			v.rows[id][int32(sequence)] = rowRef(source)
 		}
-		v.discarded[id][int32(sequence)] = row
 	}
 	return nil
 }
 
 // services compares, service by service, what the log and the tables have.
-func (v *verifier) services(ctx context.Context) error {
-	seen := map[string]bool{}
-	for row, err := range v.store.AllLatest(ctx) {
-		if err != nil {
-			return err
-		}
-		id, _ := row["SERVICE_ID"].(string)
-		seen[id] = true
-		if err := v.service(ctx, id); err != nil {
-			return err
-		}
+func (v *verifier) services(context.Context) error {
+	for _, id := range keys(v.rows) {
+		v.service(id)
 	}
-	for _, ids := range [][]string{keys(v.discarded), keys(v.logged)} {
-		for _, id := range ids {
-			if !seen[id] {
-				seen[id] = true
-				if err := v.service(ctx, id); err != nil {
-					return err
-				}
-			}
+	for _, id := range keys(v.logged) {
+		if v.rows[id] == nil {
+			v.factCheck.problem("service %s: it has UserEvents in the T-Server log, and neither a row nor a discard", id)
 		}
 	}
 	return nil
 }
 
-func (v *verifier) service(ctx context.Context, id string) error {
-	facts, err := v.store.Facts(ctx, id)
-	if err != nil {
-		return err
-	}
-	v.facts += len(facts)
-	rows := map[int32]infomart.Row{}
-	for n, discard := range v.discarded[id] {
-		rows[n] = discard
-	}
-	for _, f := range facts {
-		n, _ := f["EVENT_SEQUENCE"].(int64)
-		rows[int32(n)] = f
-	}
+func (v *verifier) service(id string) {
+	rows := v.rows[id]
 	stored := map[digest]bool{}
-	for _, n := range sorted(rows) {
-		data, err := v.store.CustomDataOf(ctx, rows[n])
-		if err != nil {
-			return err
+	for n := int32(1); int(n) <= len(rows); n++ {
+		source, ok := rows[n]
+		if !ok {
+			// A gap means that a UserEvent made neither a fact nor a discard.
+			v.factCheck.problem("service %s: EVENT_SEQUENCE %d is neither in CALLBACK_FACT nor in STG_TRANSFORM_DISCARDS", id, n)
+			continue
 		}
-		if len(data) == 0 {
-			v.custom.problem("service %s: UserEvent %d has no row", id, n)
+		d, ok := v.custom[int64(source)]
+		if !ok {
+			v.customCheck.problem("service %s: UserEvent %d has no row", id, n)
 			continue
 		}
 		v.stored++
-		pairs := make([]string, 0, len(data))
-		for k, value := range data {
-			pairs = append(pairs, k+"\x00"+value)
-		}
-		d := sum(pairs)
 		stored[d] = true
 		if !v.logged[id][d] {
-			v.tserver.problem("service %s: UserEvent %d was not distributed with the KVPs that are stored", id, n)
+			v.logCheck.problem("service %s: UserEvent %d was not distributed with the KVPs that are stored", id, n)
 		}
 	}
 	for d := range v.logged[id] {
 		if !stored[d] {
-			v.custom.problem("service %s: a UserEvent of the T-Server log is not stored with its KVPs", id)
+			v.customCheck.problem("service %s: a UserEvent of the T-Server log is not stored with its KVPs", id)
 		}
 	}
-	// A gap means that a UserEvent made neither a fact nor a discard.
-	for n := int32(1); int(n) <= len(rows); n++ {
-		if rows[n] == nil {
-			v.fact.problem("service %s: EVENT_SEQUENCE %d is neither in CALLBACK_FACT nor in STG_TRANSFORM_DISCARDS", id, n)
-			break
-		}
-	}
-	if len(rows) == 0 {
-		v.fact.problem("service %s: it has UserEvents in the T-Server log, and neither a row nor a discard", id)
-	}
-	return nil
 }
 
 func (v *verifier) soundness(ctx context.Context) error {
@@ -242,7 +226,7 @@ func (v *verifier) soundness(ctx context.Context) error {
 		{c.DanglingKeys, "keys point to dimension rows that are not there"},
 	} {
 		if fault.n > 0 {
-			v.fact.problem("%d %s", fault.n, fault.what)
+			v.factCheck.problem("%d %s", fault.n, fault.what)
 		}
 	}
 	return nil
@@ -254,16 +238,16 @@ func (v *verifier) report(ctx context.Context) (Report, error) {
 		return Report{}, fmt.Errorf("verify: %w", err)
 	}
 	if v.events == 0 {
-		v.tserver.problem("no EventUserEvent in it")
+		v.logCheck.problem("no EventUserEvent in it")
 	}
 	if counts.Facts == 0 {
-		v.fact.problem("it has no row")
+		v.factCheck.problem("it has no row")
 	}
-	v.tserver.conclude("%d EventUserEvent for %d services, %d of them sent again", v.events, len(v.logged), v.repeated)
-	v.custom.conclude("%d rows, one for each KVP of %d UserEvents", counts.CustomData, v.stored)
-	v.fact.conclude("%d rows for %d services, %d of which have ended; %d UserEvents made none, and STG_TRANSFORM_DISCARDS says why",
+	v.logCheck.conclude("%d EventUserEvent for %d services, %d of them sent again", v.events, len(v.logged), v.repeated)
+	v.customCheck.conclude("%d rows, one for each KVP of %d UserEvents", counts.CustomData, v.stored)
+	v.factCheck.conclude("%d rows for %d services, %d of which have ended; %d UserEvents made none, and STG_TRANSFORM_DISCARDS says why",
 		counts.Facts, counts.Services, counts.Finals, counts.Discards)
-	return Report{Checks: []Check{v.tserver, v.custom, v.fact}}, nil
+	return Report{Checks: []Check{v.logCheck, v.customCheck, v.factCheck}}, nil
 }
 
 func keys[V any](m map[string]V) []string {
@@ -273,13 +257,4 @@ func keys[V any](m map[string]V) []string {
 	}
 	slices.Sort(ids)
 	return ids
-}
-
-func sorted(set map[int32]infomart.Row) []int32 {
-	list := make([]int32, 0, len(set))
-	for n := range set {
-		list = append(list, n)
-	}
-	slices.Sort(list)
-	return list
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -65,7 +66,10 @@ func run(ctx context.Context, env config.Environment) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
-		return admin.Serve(ctx, settings.AdminAddr, admin.Handler(admin.Probes{Ready: e.Ready}, metrics))
+		mux := http.NewServeMux()
+		mux.Handle("/", admin.Handler(admin.Probes{Ready: e.Ready}, metrics))
+		mux.Handle(admin.AcceptPath, admin.AcceptHandler(e.Accept))
+		return admin.Serve(ctx, settings.AdminAddr, mux)
 	})
 	g.Go(func() error { return e.Run(ctx) })
 	return g.Wait()

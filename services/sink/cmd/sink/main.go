@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, env config.Environment, logger *slo
 	g.Go(func() error {
 		mux := http.NewServeMux()
 		mux.Handle("/", admin.Handler(admin.Probes{Ready: service.ready}, metrics))
-		mux.Handle(sink.AcceptPath, sink.AcceptHandler(service.accept))
+		mux.Handle(admin.AcceptPath, admin.AcceptHandler(service.accept))
 		return admin.Serve(ctx, s.AdminAddr, mux)
 	})
 	g.Go(func() error { return service.run(ctx) })

@@ -132,7 +132,7 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 		_, body := get(t, "http://"+admin+"/metrics")
 		return strings.Contains(body, `ringback_sink_records_total{outcome="applied",sink="infomart",topic="callback.userevents.v1"} 1`)
 	}, 20*time.Second, 20*time.Millisecond)
-	resp, err := http.Post("http://"+admin+sink.AcceptPath, "application/json", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
+	resp, err := http.Post("http://"+admin+"/admin/accept", "application/json", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusConflict, resp.StatusCode, "nothing is paused")

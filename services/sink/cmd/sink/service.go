@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/ringback/ringback/pkg/admin"
 	"log/slog"
 	"sync"
 	"time"
@@ -60,7 +61,7 @@ func (s *service) accept(topic string, partition int32, upTo int64) error {
 	running := s.sink
 	s.mu.Unlock()
 	if running == nil {
-		return sink.ErrNotOwned
+		return admin.ErrNotOwned
 	}
 	return running.Accept(topic, partition, upTo)
 }

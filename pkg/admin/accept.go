@@ -1,4 +1,4 @@
-package sink
+package admin
 
 import (
 	"encoding/json"
@@ -7,6 +7,9 @@ import (
 	"io"
 	"net/http"
 )
+
+// ErrNotOwned says that a partition is not this member's to accept records of.
+var ErrNotOwned = errors.New("the partition is not assigned to this member; ask the other members of its group")
 
 // AcceptPath is where an operator lets a paused partition go on, by POST.
 const AcceptPath = "/admin/accept"
@@ -18,7 +21,7 @@ type acceptance struct {
 	UpTo      *int64 `json:"upTo"` // the last offset that is accepted
 }
 
-// AcceptHandler serves AcceptPath. Who may reach it is the network's business, as
+// AcceptHandler serves AcceptPath (invariant 7). Who may reach it is the network's business, as
 // with the probes beside it: it has no authentication of its own.
 func AcceptHandler(accept func(topic string, partition int32, upTo int64) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

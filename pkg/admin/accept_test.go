@@ -1,4 +1,4 @@
-package sink_test
+package admin_test
 
 import (
 	"errors"
@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/ringback/ringback/services/sink"
+	"github.com/ringback/ringback/pkg/admin"
 )
 
 func TestAcceptHandler(t *testing.T) {
@@ -28,19 +28,19 @@ func TestAcceptHandler(t *testing.T) {
 		"unknown field":   {http.MethodPost, `{"topic": "t", "partition": 0, "offset": 1}`, nil, 400, "offset"},
 		"missing fields":  {http.MethodPost, `{}`, nil, 400, "topic is missing\\npartition is missing\\nupTo is missing"},
 		"not paused":      {http.MethodPost, good, errors.New("the partition is not paused"), 409, "not paused"},
-		"another member":  {http.MethodPost, good, fmt.Errorf("x: %w", sink.ErrNotOwned), 404, "not assigned to this sink"},
+		"another member":  {http.MethodPost, good, fmt.Errorf("x: %w", admin.ErrNotOwned), 404, "not assigned to this member"},
 		"too long a body": {http.MethodPost, `{"topic": "` + strings.Repeat("x", 5000), nil, 400, "the body must be"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			called := 0
-			h := sink.AcceptHandler(func(topic string, partition int32, upTo int64) error {
+			h := admin.AcceptHandler(func(topic string, partition int32, upTo int64) error {
 				called++
 				require.Equal(t, "t/0/4711", fmt.Sprintf("%s/%d/%d", topic, partition, upTo))
 				return tc.err
 			})
 			w := httptest.NewRecorder()
-			h.ServeHTTP(w, httptest.NewRequest(tc.method, sink.AcceptPath, strings.NewReader(tc.body)))
+			h.ServeHTTP(w, httptest.NewRequest(tc.method, admin.AcceptPath, strings.NewReader(tc.body)))
 			require.Equal(t, tc.code, w.Code)
 			require.Contains(t, w.Body.String(), tc.answer)
 			require.Equal(t, tc.code == 200 || tc.err != nil, called == 1)
