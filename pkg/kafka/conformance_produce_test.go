@@ -179,7 +179,7 @@ func testRecordSize(t *testing.T, brokers []string) {
 	require.ErrorIs(t, err, ErrRecordTooLarge)
 	require.NoError(t, tx.Commit(t.Context(), Txn{Records: []Record{record(name, "k", "last")}}))
 	all := readEnded(t, c, name, 0)
-	require.Equal(t, 63, len(all)) //nolint:testifylint // Len would print them
+	require.Equal(t, 63, len(all)) // Len would print them
 	require.Equal(t, "last", string(all[62].Value))
 	require.Equal(t, values(recs), values(all[:30]))
 	require.Equal(t, values(recs), values(all[32:62]))

@@ -237,7 +237,7 @@ func testTxnLarge(t *testing.T, brokers []string) {
 	}
 	for p := range int32(2) {
 		recs := readEnded(t, c, name, p)
-		require.Equal(t, 3_000, len(recs)) //nolint:testifylint // Len would print them
+		require.Equal(t, 3_000, len(recs)) // Len would print them
 		for i, r := range recs {
 			require.True(t, strings.HasPrefix(string(r.Value), fmt.Sprint(2*i+int(p), "x")), "record %d", i)
 		}

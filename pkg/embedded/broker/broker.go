@@ -65,8 +65,13 @@ func Start(cfg Config) (*Broker, error) {
 	return b, nil
 }
 
+// opening is held while a directory is loaded, since the collector's setting is the whole process's.
+var opening sync.Mutex
+
 func open(cfg Config, lock *dirLock) (*Broker, error) {
 	dir := dataDir(cfg.Dir)
+	opening.Lock()
+	defer opening.Unlock()
 	// Loading reads every segment whole: collect that garbage as it comes, and give the memory back.
 	defer debug.FreeOSMemory()
 	defer debug.SetGCPercent(debug.SetGCPercent(20))
