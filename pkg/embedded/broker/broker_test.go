@@ -1,9 +1,7 @@
 package broker
 
 import (
-	"encoding/json"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
 	"path/filepath"
