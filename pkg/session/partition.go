@@ -100,8 +100,9 @@ type Partition struct {
 	held   map[string]*held
 	timers timers
 
-	// Of the batch in hand: the sessions it has touched, decoded.
-	open map[string]*opened
+	// Of the batch in hand: the deadlines it may still evaluate, and the sessions it has touched, decoded.
+	budget int
+	open   map[string]*opened
 
 	phases [4]int // number of sessions in each
 	bytes  int
@@ -178,8 +179,16 @@ func (p *Partition) NextDue() (int64, bool) {
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
 	clear(p.open)
+	p.budget = maxDue
 	for i := range records {
-		if err := p.read(i, &records[i], fx); err != nil {
+		err := p.read(i, &records[i], fx)
+		if errors.Is(err, errPart) {
+			// More is due than one transaction should hold. The record is read again: what
+			// has been evaluated is not due any more, and the rest follows in the same order.
+			next = records[i].Offset
+			break
+		}
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -192,7 +201,10 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 		s, h := p.open[id], p.held[id]
 		switch {
 		case len(s.Events) == 0 && !s.Closed():
-			p.forget(id) // its only event was refused
+			if h.encoded != nil { // its marker has gone, and the event that came for it was refused
+				fx.States = append(fx.States, Changed{ServiceID: id})
+			}
+			p.forget(id)
 		case p.rules.Gone(s.State, p.pos.Clock):
 			p.forget(id)
 			fx.States = append(fx.States, Changed{ServiceID: id})
@@ -208,21 +220,30 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	return fx, nil
 }
 
+// maxDue bounds the sessions that deadlines make a batch evaluate: a tick may make
+// any number due at once.
+const maxDue = 2000
+
+// errPart says that a record has not been dealt with whole.
+var errPart = errors.New("session: more is due than one batch takes")
+
 // read takes one record. It ends as exactly one of applied, already applied,
 // dead-lettered or tick (invariant 2).
 func (p *Partition) read(i int, r *Record, fx *Effects) error {
-	p.pos.Read++
 	// The clock moves first: what was due before this record is sent before it is taken in.
 	p.pos.Clock = max(p.pos.Clock, r.Time)
 	if err := p.due(r, fx); err != nil {
 		return err
 	}
+	if r.Tick && r.Flush {
+		if err := p.flush(r, fx); err != nil {
+			return err
+		}
+	}
+	p.pos.Read++
 	switch {
 	case r.Tick:
 		p.pos.Ticks++
-		if r.Flush {
-			return p.flush(r, fx)
-		}
 		return nil
 	case r.Bad != nil:
 		return p.setAside(i, r.Bad, fx)
@@ -290,9 +311,16 @@ func (p *Partition) flush(r *Record, fx *Effects) error {
 }
 
 func (p *Partition) evaluate(id string, r *Record, flush bool, fx *Effects) error {
-	s, err := p.session(id)
-	if err != nil {
-		return err
+	if p.budget == 0 {
+		return errPart
+	}
+	p.budget--
+	s := p.open[id]
+	if s == nil {
+		var err error
+		if s, err = p.session(id); err != nil {
+			return err
+		}
 	}
 	if p.rules.Gone(s.State, p.pos.Clock) {
 		// It is written as forgotten at the end of the batch.
@@ -326,6 +354,10 @@ func (p *Partition) collect(out *Outputs, r *Record, fx *Effects) {
 // session returns the session decoded, for the rest of the batch.
 func (p *Partition) session(id string) (*opened, error) {
 	if s := p.open[id]; s != nil {
+		if p.rules.Gone(s.State, p.pos.Clock) {
+			// Its marker has gone in this very batch: what comes for it begins a new session.
+			s.State = New(id)
+		}
 		return s, nil
 	}
 	s := &opened{State: New(id)}

@@ -3,6 +3,7 @@ package session_test
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -313,4 +314,36 @@ func TestEachValueNamesTheEventThatSetIt(t *testing.T) {
 	require.Contains(t, u.Events[1].Sets, "_CB_DIM_TYPE")
 	require.EqualValues(t, 3, u.Events[0].Partition)
 	require.EqualValues(t, 1, u.Events[1].Offset)
+}
+
+// A tick may make any number of sessions due; what it comes to is cut into batches
+// of bounded size, and reading it again goes on where the last one ended.
+func TestATickThatMakesManySessionsDueIsReadInParts(t *testing.T) {
+	t.Parallel()
+	const sessions = 4500
+	l := newLog(t)
+	for i := range sessions {
+		l.read(line{arrives: 0, happened: 0, typ: callback.Offered, session: fmt.Sprintf("s%04d", i)},
+			line{arrives: 0, happened: 5, typ: callback.OfferRejected, session: fmt.Sprintf("s%04d", i)})
+	}
+	tick := l.record(line{arrives: 700, typ: callback.Tick})
+	parts := 0
+	for {
+		fx, err := l.p.Process([]session.Record{tick}, l.offset)
+		require.NoError(t, err)
+		parts++
+		require.LessOrEqual(t, len(fx.UserEvents), 4000)
+		for _, u := range fx.UserEvents {
+			l.sent = append(l.sent, u.What.ID())
+		}
+		if fx.Position.Next == l.offset {
+			require.EqualValues(t, 1, fx.Position.Ticks, "the tick counts once")
+			break
+		}
+		require.Equal(t, tick.Offset, fx.Position.Next, "it is read again")
+		require.Zero(t, fx.Position.Ticks)
+	}
+	require.Equal(t, 3, parts)
+	require.Len(t, l.sent, 2*sessions)
+	require.True(t, slices.IsSorted(l.sent), "in the order in which one batch would send them")
 }

@@ -1,7 +1,9 @@
 package enricher
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -46,6 +48,9 @@ type Enricher struct {
 	moved  chan struct{}                // closed and replaced when a position moves
 	next   map[int32]int64              // next offset of every partition seen, for WaitFor
 	paused map[int32]*poisonHold        // partitions that wait for an operator
+	parked map[int32]error              // partitions that stopped, and why
+	joined bool                         // it is in the group
+	group  error                        // why it is not, where the brokers do not answer
 
 	counts   Counts
 	sessions map[int32]session.Sessions // as of the last batch
@@ -85,7 +90,7 @@ func New(cfg Config, deps Deps) (*Enricher, error) {
 	}
 	e := &Enricher{
 		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now,
-		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{},
+		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{}, parked: map[int32]error{},
 		moved: make(chan struct{}), sessions: map[int32]session.Sessions{},
 	}
 	if e.logger == nil {
@@ -109,7 +114,17 @@ func (e *Enricher) Run(ctx context.Context) error {
 		defer cancel()
 		_ = e.ticks.Close(closing) // a tick that was not written is written again by the next owner
 	}()
-	return e.kafka.RunGroup(ctx, kafka.GroupConfig{ID: e.cfg.Group, Topics: []string{topic.Lifecycle}}, e.own)
+	return e.kafka.RunGroup(ctx, kafka.GroupConfig{
+		ID: e.cfg.Group, Topics: []string{topic.Lifecycle},
+		OnJoin:   func(int) { e.setJoined(nil) },
+		OnOutage: func(err error) { e.setJoined(err) },
+	}, e.own)
+}
+
+func (e *Enricher) setJoined(why error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.joined, e.group = why == nil, why
 }
 
 // checkTopics refuses topics whose partitions do not lie side by side.
@@ -130,32 +145,31 @@ func (e *Enricher) checkTopics(ctx context.Context) error {
 	return nil
 }
 
-// Ready says why the enricher is not ready; nil when every owned partition has caught up.
+// Ready says why the enricher is not ready; nil once it is in the group and every
+// partition that it owns, if any, has caught up.
 func (e *Enricher) Ready() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if len(e.status) == 0 {
-		return fmt.Errorf("no partition of %s is assigned", topic.Lifecycle)
+	if !e.joined {
+		return fmt.Errorf("enricher: not in the consumer group yet: %w", cmp.Or(e.group, errJoining))
 	}
 	for n, s := range e.status {
 		if !s.ready {
-			return fmt.Errorf("partition %d of %s: %s", n, topic.Lifecycle, s.reason)
+			return fmt.Errorf("enricher: partition %d of %s: %s", n, topic.Lifecycle, s.reason)
 		}
 	}
 	return nil
 }
 
-// WaitFor returns once every partition has been read, and its effects committed, up to these offsets.
+var errJoining = errors.New("joining")
+
+// WaitFor returns once every partition has been read, and its effects committed, up
+// to these offsets. It returns an error where one of them has stopped or is paused.
 func (e *Enricher) WaitFor(ctx context.Context, ends map[int32]int64) error {
 	for {
-		e.mu.Lock()
-		moved, there := e.moved, true
-		for n, end := range ends {
-			there = there && e.next[n] >= end
-		}
-		e.mu.Unlock()
-		if there {
-			return nil
+		moved, there, err := e.reached(ends)
+		if there || err != nil {
+			return err
 		}
 		select {
 		case <-moved:
@@ -163,6 +177,25 @@ func (e *Enricher) WaitFor(ctx context.Context, ends map[int32]int64) error {
 			return ctx.Err()
 		}
 	}
+}
+
+func (e *Enricher) reached(ends map[int32]int64) (moved <-chan struct{}, there bool, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	there = true
+	for n, end := range ends {
+		if e.next[n] >= end {
+			continue
+		}
+		there = false
+		if why := e.parked[n]; why != nil {
+			return nil, false, why
+		}
+		if h := e.paused[n]; h != nil {
+			return nil, false, fmt.Errorf("enricher: partition %d of %s is paused before offset %d: its records cannot be decoded (%s)", n, topic.Lifecycle, h.offset, h.reason)
+		}
+	}
+	return e.moved, there, nil
 }
 
 // Counts returns what this member has read and sent.
@@ -200,10 +233,4 @@ func (e *Enricher) setStatus(n int32, ready bool, reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status[n] = status{ready, reason}
-}
-
-func (e *Enricher) dropStatus(n int32) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	delete(e.status, n)
 }

@@ -14,6 +14,8 @@ import (
 func (o *owner) hold(ctx context.Context, h *poisonHold) error {
 	o.mu.Lock()
 	o.paused[o.number] = h
+	close(o.moved)
+	o.moved = make(chan struct{})
 	o.mu.Unlock()
 	o.setStatus(o.number, false, fmt.Sprintf("paused before offset %d: more than half of the last records cannot be decoded (%s); accept them up to an offset, or mend the producer", h.offset, h.reason))
 	o.logger.ErrorContext(ctx, "partition paused: too many records cannot be decoded",

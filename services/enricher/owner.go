@@ -18,6 +18,9 @@ import (
 // maxWait bounds how long a fetch waits for news, and so how late a tick may be.
 const maxWait = 500 * time.Millisecond
 
+// takeOverAgain is the pause before a partition is taken over once more by the same member.
+const takeOverAgain = 500 * time.Millisecond
+
 // owner is the work on one assigned partition, from assignment to revocation.
 type owner struct {
 	*Enricher
@@ -28,25 +31,30 @@ type owner struct {
 	poison poison.Window
 	label  string
 
-	last     session.Position // as last counted
-	accepted int64            // offset up to which an operator has accepted bad records
+	last     session.Position     // as last counted
+	accepted int64                // offset up to which an operator has accepted bad records
+	unknown  map[string]time.Time // headers with a schema id that the registry does not know, and since when
 }
 
 // own is called for each assigned partition; its context ends with the assignment.
 func (e *Enricher) own(ctx context.Context, gen kafka.Generation, _ string, n int32) error {
-	o := &owner{Enricher: e, number: n, gen: gen, label: strconv.Itoa(int(n)), accepted: -1}
-	defer e.dropStatus(n)
+	o := &owner{Enricher: e, number: n, gen: gen, label: strconv.Itoa(int(n)), accepted: -1, unknown: map[string]time.Time{}}
+	defer o.leave()
 	for {
 		err := o.run(ctx)
 		switch {
 		case ctx.Err() != nil:
+			return nil
+		case fault.ClassOf(err) == fault.Misconfiguration:
+			// This partition cannot go on; the others can.
+			o.park(ctx, err)
 			return nil
 		case errors.Is(err, kafka.ErrRebalanced):
 		case errors.Is(err, kafka.ErrFenced), errors.Is(err, kafka.ErrOutcomeUnknown):
 			// The broker may have put an end to a transaction that took too long, or the answer to
 			// the commit is lost for good. Whoever still owns the partition goes on from what the
 			// log says.
-			if o.owns(ctx) && wait(ctx, lastBackoff) {
+			if o.owns(ctx) && wait(ctx, takeOverAgain) {
 				continue
 			}
 		default:
@@ -106,6 +114,9 @@ func (o *owner) poll(ctx context.Context) error {
 		return o.tick(ctx, p)
 	}
 	records, next, hold, err := o.decode(ctx, got)
+	if errors.Is(err, errAgain) {
+		return nil
+	}
 	if err != nil {
 		return err
 	}
@@ -165,26 +176,65 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 	if err != nil {
 		return fmt.Errorf("enricher: partition %d: %w", o.number, err)
 	}
-	out, err := o.encode(raw, fx)
-	if err != nil {
-		return fmt.Errorf("enricher: partition %d: %w", o.number, err)
-	}
 	began := time.Now()
-	_, err = retry(ctx, o.Enricher, o.number, func() (struct{}, error) {
-		// Invariant 4: outputs, state and input position are one transaction.
-		return struct{}{}, o.tx.Commit(ctx, kafka.Txn{
-			Records: out,
-			Group:   &kafka.GroupOffsets{Generation: o.gen, Topic: topic.Lifecycle, Offsets: map[int32]int64{o.number: next}},
+	for _, size := range letterSizes {
+		var out []kafka.Record
+		if out, err = o.encode(raw, fx, size); err != nil {
+			return fmt.Errorf("enricher: partition %d: %w", o.number, err)
+		}
+		_, err = retry(ctx, o.Enricher, o.number, func() (struct{}, error) {
+			// Invariant 4: outputs, state and input position are one transaction.
+			return struct{}{}, o.tx.Commit(ctx, kafka.Txn{
+				Records: out,
+				Group:   &kafka.GroupOffsets{Generation: o.gen, Topic: topic.Lifecycle, Offsets: map[int32]int64{o.number: fx.Position.Next}},
+			})
 		})
-	})
+		// A letter that the topic does not take whole is cut: bad data never blocks (invariant 7).
+		if !errors.Is(err, kafka.ErrRecordTooLarge) || len(fx.DeadLetters) == 0 {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
 	o.metrics.batch.Observe(time.Since(began).Seconds())
 	o.count(fx)
-	o.advance(o.number, next)
+	o.advance(o.number, fx.Position.Next)
 	return nil
 }
+
+// letterSizes are what the value of a dead-lettered record is cut to, in turn, while
+// the broker finds the letter too large.
+var letterSizes = [...]int{1 << 20, 512 << 10, 64 << 10, 0}
+
+// park leaves the partition where it is until it is assigned anew, not ready and with the reason.
+func (o *owner) park(ctx context.Context, why error) {
+	o.mu.Lock()
+	o.parked[o.number] = why
+	close(o.moved)
+	o.moved = make(chan struct{})
+	o.mu.Unlock()
+	o.setStatus(o.number, false, why.Error())
+	o.logger.ErrorContext(ctx, "partition stopped", "topic", topic.Lifecycle, "partition", o.number, "error", why)
+	<-ctx.Done()
+}
+
+// leave forgets what is only true of a partition that is owned; its state is kept, should it come back.
+func (o *owner) leave() {
+	o.mu.Lock()
+	delete(o.status, o.number)
+	delete(o.parked, o.number)
+	delete(o.paused, o.number)
+	delete(o.sessions, o.number)
+	o.mu.Unlock()
+	for _, phase := range phases {
+		o.metrics.sessions.DeleteLabelValues(o.label, phase)
+	}
+	o.metrics.stateBytes.DeleteLabelValues(o.label)
+	o.metrics.position.DeleteLabelValues(o.label)
+}
+
+var phases = [...]string{"open", "ended", "closed"}
 
 func (o *owner) forget() {
 	o.mu.Lock()

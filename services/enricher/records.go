@@ -36,6 +36,16 @@ func (o *owner) decode(ctx context.Context, got kafka.Fetched) (records []sessio
 	for i := range got.Records {
 		r := &got.Records[i]
 		record, err := o.parse(ctx, r)
+		if errors.Is(err, registry.ErrUnknownSchema) {
+			if len(records) > 0 {
+				return records, r.Offset, nil, nil // what comes before it does not wait
+			}
+			o.setStatus(o.number, false, err.Error())
+			if !wait(ctx, firstBackoff) {
+				return nil, 0, nil, ctx.Err()
+			}
+			return nil, r.Offset, nil, errAgain
+		}
 		if err != nil {
 			return nil, 0, nil, err
 		}
@@ -71,26 +81,30 @@ func (o *owner) parse(ctx context.Context, r *kafka.Record) (session.Record, err
 	return record, err
 }
 
-// event decodes a lifecycle event, patient with a schema id that is not known yet.
+// errAgain says that a fetch is to be repeated.
+var errAgain = errors.New("enricher: again")
+
+// event decodes a lifecycle event. A schema id that the registry does not know is
+// bad data only after it has been asked for long enough, once for all records that name it.
 func (o *owner) event(ctx context.Context, r *kafka.Record) (*callback.Event, error) {
-	since := o.now()
-	for backoff := firstBackoff; ; backoff = min(2*backoff, lastBackoff) {
-		event, err := retry(ctx, o.Enricher, o.number, func() (*callback.Event, error) { return o.codec.ParseLifecycle(ctx, r) })
-		if !errors.Is(err, registry.ErrUnknownSchema) {
-			return event, err
-		}
-		if o.now().Sub(since) >= unknownSchemaPatience {
-			return nil, callback.Bad(callback.ReasonUnknownSchema, "the value names a schema id that the registry does not know: %v", err)
-		}
-		o.setStatus(o.number, false, err.Error())
-		if !wait(ctx, backoff) {
-			return nil, ctx.Err()
-		}
+	event, err := retry(ctx, o.Enricher, o.number, func() (*callback.Event, error) { return o.codec.ParseLifecycle(ctx, r) })
+	if !errors.Is(err, registry.ErrUnknownSchema) {
+		return event, err
 	}
+	id := string(r.Value[:min(5, len(r.Value))])
+	since, asked := o.unknown[id]
+	if !asked {
+		since = o.now()
+		o.unknown[id] = since
+	}
+	if o.now().Sub(since) >= unknownSchemaPatience {
+		return nil, callback.Bad(callback.ReasonUnknownSchema, "the value names a schema id that the registry does not know")
+	}
+	return nil, err
 }
 
 // encode makes the records of a transaction, in the order in which they became due.
-func (o *owner) encode(raw []kafka.Record, fx *session.Effects) ([]kafka.Record, error) {
+func (o *owner) encode(raw []kafka.Record, fx *session.Effects, letterSize int) ([]kafka.Record, error) {
 	out := make([]kafka.Record, 0, len(fx.UserEvents)+len(fx.Attached)+len(fx.DeadLetters)+len(fx.States)+1)
 	add := func(r kafka.Record, err error, at int64) error {
 		if at > 0 {
@@ -112,7 +126,9 @@ func (o *owner) encode(raw []kafka.Record, fx *session.Effects) ([]kafka.Record,
 		}
 	}
 	for _, d := range fx.DeadLetters {
-		r, err := o.codec.DeadLetter(deadletter.New(Component, &raw[d.Record], d.Bad.Reason, d.Bad.Detail))
+		letter := deadletter.New(Component, &raw[d.Record], d.Bad.Reason, d.Bad.Detail)
+		deadletter.Cut(letter, letterSize)
+		r, err := o.codec.DeadLetter(letter)
 		if err := add(r, err, raw[d.Record].Time.UnixMilli()); err != nil {
 			return nil, err
 		}

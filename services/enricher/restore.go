@@ -8,6 +8,8 @@ import (
 
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/poison"
+	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
@@ -27,6 +29,9 @@ func (o *owner) takeOver(ctx context.Context) error {
 	}
 	o.metrics.restore.Observe(time.Since(began).Seconds())
 	o.last = o.state.Position()
+	if err := o.lookBack(ctx); err != nil {
+		return err
+	}
 	o.mu.Lock()
 	o.sessions[o.number] = o.state.Sessions()
 	o.mu.Unlock()
@@ -130,6 +135,38 @@ func (o *owner) restoreRecord(p *session.Partition, r *kafka.Record) (position b
 		return false, err
 	}
 	return false, p.Restore(string(r.Key), state)
+}
+
+// lookBack fills the poison window from the records before the position, so that a
+// restart does not begin it anew (invariant 7).
+func (o *owner) lookBack(ctx context.Context) error {
+	starts, err := retry(ctx, o.Enricher, o.number, func() (map[int32]kafka.OffsetRange, error) { return o.kafka.Offsets(ctx, topic.Lifecycle) })
+	if err != nil {
+		return err
+	}
+	for offset := max(starts[o.number].Earliest, o.last.Next-poison.Size); offset < o.last.Next; {
+		got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
+			return o.kafka.Fetch(ctx, kafka.FetchRequest{Topic: topic.Lifecycle, Partition: o.number, Offset: offset, MaxBytes: o.cfg.BatchBytes, MaxWait: maxWait})
+		})
+		if errors.Is(err, kafka.ErrOffsetOutOfRange) {
+			return nil // they have expired
+		}
+		if err != nil {
+			return err
+		}
+		for i := range got.Records {
+			if got.Records[i].Offset >= o.last.Next {
+				break
+			}
+			record, err := o.parse(ctx, &got.Records[i])
+			if err != nil && !errors.Is(err, registry.ErrUnknownSchema) {
+				return err
+			}
+			o.poison.Observe(err != nil || record.Bad != nil && poison.CountsAs(record.Bad.Reason))
+		}
+		offset = got.Next
+	}
+	return nil
 }
 
 // begin starts a partition that has no position yet: at the log's beginning.

@@ -1,6 +1,7 @@
 package enricher_test
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -175,6 +176,19 @@ func (w *world) userEvents() map[string][]*callback.UserEvent {
 	return sessions
 }
 
+// takeovers counts the times that the member has restored a partition.
+func (w *world) takeovers(m *member) (n uint64) {
+	w.t.Helper()
+	families, err := m.metrics.Gather()
+	require.NoError(w.t, err)
+	for _, f := range families {
+		if f.GetName() == "ringback_enricher_restore_seconds" {
+			n = f.GetMetric()[0].GetHistogram().GetSampleCount()
+		}
+	}
+	return n
+}
+
 func (w *world) deadLetters() map[callback.Reason]int {
 	w.t.Helper()
 	reasons := map[callback.Reason]int{}
@@ -271,24 +285,49 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 		w.await(members...)
 		w.requireLives(sessions)
 	})
-	t.Run("invariant 4: a former owner is fenced and its transaction has no effect", func(t *testing.T) {
+	t.Run("invariant 4: an owner that is fenced has no effect, and goes on if the partition is still its own", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
-		first := w.start()
+		m := w.start()
 		w.produce(w.life(0)...)
-		w.await(first)
+		w.await(m)
 		p := kafka.PartitionForKey([]byte(w.id(0)), partitions)
-		// Whoever takes the transactional id over is the owner from then on.
-		tx, err := w.client.NewTransactor(t.Context(), fmt.Sprintf("%s-%d", w.config.Group, p))
+		before := w.takeovers(m)
+		// Whoever takes the transactional id over fences the one that had it.
+		_, err := w.client.NewTransactor(t.Context(), fmt.Sprintf("%s-%d", w.config.Group, p))
 		require.NoError(t, err)
-		_ = tx
-		late := w.event(0, 7, 95, callback.DialogEnded, callback.Data{Result: ptr("RIGHT_PERSON")})
-		w.produce(late)
+		w.produce(w.event(0, 7, 95, callback.DialogEnded, callback.Data{Result: ptr("RIGHT_PERSON")}))
 		w.write(wire.Tick(p, true))
-		require.NoError(t, first.stop())
-		require.Len(t, w.userEvents()[w.id(0)], 2, "the fenced member must not have written")
-		second := w.start()
-		w.await(second)
+		w.await(m)
+		require.Greater(t, w.takeovers(m), before, "it met the fence, and restored what the log says")
 		require.Len(t, w.userEvents()[w.id(0)], 3)
+	})
+	t.Run("invariant 7: garbage as large as a record may be does not block", func(t *testing.T) {
+		w := newWorld(t, brokers(t))
+		m := w.start()
+		before := total(w.deadLetters())
+		w.write(kafka.Record{Topic: topic.Lifecycle, Partition: kafka.AnyPartition, Key: []byte(w.id(0)), Value: bytes.Repeat([]byte{0xff}, 1_048_000)})
+		w.produce(w.life(0)...)
+		w.await(m)
+		w.requireLives(1)
+		require.Equal(t, 1, total(w.deadLetters())-before)
+	})
+	t.Run("invariant 7: a restart does not forget how many records were bad", func(t *testing.T) {
+		w := newWorld(t, brokers(t))
+		before := total(w.deadLetters())
+		w.produce(w.life(0)[:1]...)
+		p := kafka.PartitionForKey([]byte(w.id(0)), partitions)
+		for range 5 {
+			var garbage []kafka.Record
+			for range 30 {
+				garbage = append(garbage, kafka.Record{Topic: topic.Lifecycle, Partition: p, Key: []byte(w.id(0)), Value: []byte("\x00garbage")})
+			}
+			end := w.ends(topic.Lifecycle)[p] + 30
+			w.write(garbage...)
+			m := w.start()
+			_ = m.WaitFor(t.Context(), map[int32]int64{p: end}) // an error says that it is paused
+			require.NoError(t, m.stop())
+		}
+		require.Less(t, total(w.deadLetters())-before, 100, "three starts must not set aside 30 records each: at half of the last 200 it pauses")
 	})
 	t.Run("invariant 2: bad data is dead-lettered, its neighbours go on", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
