@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -128,7 +129,7 @@ func shape(t reflect.Type) string {
 func misspelt(env Environment, prefixes []string, known map[string]bool) []error {
 	var names []string
 	for name := range env {
-		if !known[name] && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+		if !known[name] && !isServiceLink(name) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			names = append(names, name)
 		}
 	}
@@ -139,6 +140,12 @@ func misspelt(env Environment, prefixes []string, known map[string]bool) []error
 	}
 	return faults
 }
+
+// serviceLink is what Kubernetes adds for each Service of the namespace, such as
+// KAFKA_SERVICE_HOST or KAFKA_PORT_9092_TCP_ADDR for one named kafka.
+var serviceLink = regexp.MustCompile(`_SERVICE_HOST$|_SERVICE_PORT(_[A-Z0-9_]+)?$|_PORT$|_PORT_[0-9]+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?$`)
+
+func isServiceLink(name string) bool { return serviceLink.MatchString(name) }
 
 // nearest suggests the known name that differs least.
 func nearest(name string, known map[string]bool) string {

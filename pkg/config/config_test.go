@@ -48,6 +48,7 @@ func TestLoadNamesEveryFaultAtOnce(t *testing.T) {
 	var c plain
 	err := config.Load(t.Context(), config.Environment{
 		"DEMO_WAIT": "soon", "DEMO_LIMIT": "many", "DEMO_ON": "perhaps", "DEMO_LIMITS": "4", "DEMO_OTHERWISE": "", "UNRELATED": "1",
+		"DEMO_SERVICE_HOST": "10.0.0.1", "DEMO_PORT_9092_TCP_ADDR": "10.0.0.1", // Kubernetes adds such
 	}, []string{"DEMO_"}, &c)
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
 	require.Equal(t, `configuration: DEMO_WAIT: must be a duration such as 5s or 10m

@@ -27,6 +27,10 @@ type Lines struct {
 // NewLines reads from r, in large pieces.
 func NewLines(r io.Reader) *Lines { return &Lines{r: bufio.NewReaderSize(r, 256<<10)} }
 
+// Buffered reports whether something of the next line has been read already, so
+// that Next may not have to wait for it.
+func (l *Lines) Buffered() bool { return l.r.Buffered() > 0 }
+
 // Line is one line that is not blank.
 type Line struct {
 	Number int64  // from 1, blank lines counted

@@ -106,6 +106,8 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 	code, _, stderr = ringback(t, "", "run", "--once", "--data", dir)
 	require.NotZero(t, code, "the directory is in use")
 	require.Contains(t, stderr, "lock")
+	code, _, stderr = ringback(t, "", "deadletters", "list", "--data", dir)
+	require.Zero(t, code, "the one that runs can still be reached: %s", stderr)
 	require.Zero(t, stop(), screen.String())
 
 	// What was accepted is there after a restart, and nothing is played again.

@@ -73,6 +73,9 @@ func (s *progress) refused(r importer.Refusal) {
 	}
 }
 
+// waiting names what an import waits for.
+func (s *progress) waiting(why error) { s.say("waiting   %v", why) }
+
 // start draws until stop is called.
 func (s *progress) start(ctx context.Context) (stop func()) {
 	every := 5 * time.Second

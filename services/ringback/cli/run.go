@@ -94,8 +94,11 @@ func run(ctx context.Context, o *runOptions, std IO) (err error) {
 	}()
 	if len(inputs) > 0 || o.once {
 		if err = importAll(working, p, inputs, show, o.once); err != nil {
-			if errors.Is(context.Cause(working), errPartEnded) {
-				err = nil // Stop says which, and why
+			switch {
+			case ctx.Err() != nil:
+				return errors.New("interrupted; the same command again goes on from here")
+			case errors.Is(context.Cause(working), errPartEnded):
+				return errPartEnded // Stop says which, and why
 			}
 			return err
 		}
@@ -106,7 +109,7 @@ func run(ctx context.Context, o *runOptions, std IO) (err error) {
 		show.done(&summary)
 		if o.once {
 			stopped = true
-			if err := p.Stop(); err != nil {
+			if err := errors.Join(p.Stop(), summary.Check()); err != nil {
 				return err
 			}
 			return summary.Print(std.Out)
@@ -126,13 +129,16 @@ var errPartEnded = errors.New("a part of the pipeline has ended")
 func importAll(ctx context.Context, p *pipeline.Pipeline, inputs inputs, show *progress, once bool) error {
 	stop := show.start(ctx)
 	defer stop()
-	m := importer.Importer{Accepter: p.Accepter, Letters: p.Letters, Now: time.Now, Refused: show.refused, Progress: show.imported}
+	m := importer.Importer{Accepter: p.Accepter, Letters: p.Letters, Now: time.Now, Refused: show.refused, Progress: show.imported, Waiting: show.waiting}
 	for _, in := range inputs {
 		r, err := in.open()
 		if err != nil {
 			return err
 		}
+		// A read of standard input may wait for ever; the end of the context ends it.
+		unhook := context.AfterFunc(ctx, func() { _ = r.Close() })
 		counts, err := m.File(ctx, in.name, r)
+		unhook()
 		show.files = append(show.files, counts)
 		if err := errors.Join(err, r.Close()); err != nil {
 			return err
@@ -154,7 +160,7 @@ func openInputs(names []string, stdin io.Reader) (inputs, error) {
 	var all inputs
 	for _, name := range names {
 		if name == "-" {
-			all = append(all, input{name: "-", open: func() (io.ReadCloser, error) { return io.NopCloser(stdin), nil }})
+			all = append(all, input{name: "-", open: func() (io.ReadCloser, error) { return interruptible(stdin), nil }})
 			continue
 		}
 		f, err := os.Open(name)
@@ -175,8 +181,24 @@ func openInputs(names []string, stdin io.Reader) (inputs, error) {
 
 func (all inputs) close() {
 	for _, in := range all {
+		if in.name == "-" {
+			continue // it is not ours to close
+		}
 		if r, err := in.open(); err == nil {
 			_ = r.Close()
 		}
 	}
 }
+
+// interruptible is r with a Close that ends a read that waits. The goroutine that
+// reads r ends with r.
+func interruptible(r io.Reader) io.ReadCloser {
+	out, in := io.Pipe()
+	go func() {
+		_, err := io.CopyBuffer(in, onlyReader{r}, make([]byte, 256<<10))
+		in.CloseWithError(err)
+	}()
+	return out
+}
+
+type onlyReader struct{ io.Reader }

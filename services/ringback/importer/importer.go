@@ -5,6 +5,7 @@ package importer
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +23,11 @@ import (
 // Component is the importer's name in dead letters.
 const Component = "import"
 
-// chunk is how many lines are written together.
-const chunk = 2000
+// chunk and chunkBytes bound what is written together.
+const (
+	chunk      = 2000
+	chunkBytes = 4 << 20
+)
 
 // Counts are what became of the lines of a file.
 type Counts struct {
@@ -58,12 +62,15 @@ type Importer struct {
 	Now func() time.Time
 	// Refused is told of every line that is no event; it may be nil.
 	Refused func(Refusal)
+	// Waiting is told why an import does not go on, every few seconds; it may be nil.
+	Waiting func(error)
 	// Progress is told how many lines have been dealt with; it may be nil.
 	Progress func(lines int)
 }
 
 type batch struct {
 	lines   int64
+	bytes   int
 	items   []producer.Item
 	letters []*callback.DeadLetter
 }
@@ -79,11 +86,12 @@ func (m *Importer) File(ctx context.Context, name string, r io.Reader) (Counts, 
 	})
 	g.Go(func() error {
 		for b := range batches {
+			events := int64(len(b.items))
 			if err := m.write(ctx, b); err != nil {
 				return err
 			}
 			counts.Lines += b.lines
-			counts.Events += int64(len(b.items))
+			counts.Events += events
 			counts.Refused += int64(len(b.letters))
 			if m.Progress != nil {
 				m.Progress(int(b.lines))
@@ -119,13 +127,15 @@ func (m *Importer) parse(ctx context.Context, name string, r io.Reader, batches 
 			return err
 		}
 		b.lines++
+		b.bytes += len(line.Raw)
 		event, tracing, refusal := line.Parse(m.Now())
 		if refusal != nil {
 			b.letters = append(b.letters, m.letter(name, &line, refusal))
 		} else {
 			b.items = append(b.items, producer.Item{Event: event, Tracing: tracing})
 		}
-		if b.lines >= chunk {
+		// What has been read is not held back while the next line is waited for.
+		if b.lines >= chunk || b.bytes >= chunkBytes || !lines.Buffered() {
 			if err := flush(); err != nil {
 				return err
 			}
@@ -137,8 +147,10 @@ func (m *Importer) letter(name string, line *intake.Line, refusal *intake.Refusa
 	if m.Refused != nil {
 		m.Refused(Refusal{File: name, Line: line.Number, Refusal: refusal})
 	}
+	// The id tells the line apart from that number in another file of the same name.
+	of := sha256.Sum256(line.Raw)
 	d := &callback.DeadLetter{
-		Component: Component, Topic: name, Offset: line.Number, Reason: refusal.Code, Detail: refusal.Detail(),
+		Component: Component, Topic: fmt.Sprintf("%s#%x", name, of[:4]), Offset: line.Number, Reason: refusal.Code, Detail: refusal.Detail(),
 		RecordTime: m.Now(), RecordValue: append([]byte(nil), line.Raw...),
 	}
 	if refusal.Subject != "" {
@@ -150,29 +162,43 @@ func (m *Importer) letter(name string, line *intake.Line, refusal *intake.Refusa
 // write repeats what an outage kept from being written (invariant 7). An event
 // whose outcome is unknown is written again: its id makes the second one no news.
 func (m *Importer) write(ctx context.Context, b *batch) error {
-	items := b.items
-	for backoff := 20 * time.Millisecond; len(items) > 0; backoff = min(2*backoff, 2*time.Second) {
-		var again []producer.Item
-		for i, fate := range m.Accepter.Accept(ctx, items) {
-			switch {
-			case fate.Err == nil:
-			case ctx.Err() != nil:
-				return ctx.Err()
-			case errors.Is(fate.Err, kafka.ErrQueueFull), errors.Is(fate.Err, kafka.ErrOutcomeUnknown), fault.ClassOf(fate.Err) == fault.Outage:
+	err := m.insist(ctx, func() error {
+		for i, fate := range m.Accepter.Accept(ctx, b.items) {
+			if fate.Err != nil {
+				err := fmt.Errorf("event %q of %q: %w", b.items[i].Event.ID, b.items[i].Event.Source, fate.Err)
 				// What follows in the same session goes again, too, so that its order is kept.
-				again = append(again, items[i:]...)
-			default:
-				return fmt.Errorf("event %q of %q: %w", items[i].Event.ID, items[i].Event.Source, fate.Err)
-			}
-			if again != nil {
-				break
+				b.items = b.items[i:]
+				return err
 			}
 		}
-		if items = again; len(items) > 0 && !wait(ctx, backoff) {
+		b.items = nil
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return m.insist(ctx, func() error { return m.Letters.Write(ctx, b.letters) })
+}
+
+// insist calls f until it ends in something else than an outage.
+func (m *Importer) insist(ctx context.Context, f func() error) error {
+	for backoff := 20 * time.Millisecond; ; backoff = min(2*backoff, 2*time.Second) {
+		err := f()
+		switch {
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.Is(err, kafka.ErrQueueFull) && !errors.Is(err, kafka.ErrOutcomeUnknown) && fault.ClassOf(err) != fault.Outage:
+			return err
+		}
+		if backoff > time.Second && m.Waiting != nil {
+			m.Waiting(err)
+		}
+		if !wait(ctx, backoff) {
 			return ctx.Err()
 		}
 	}
-	return m.Letters.Write(ctx, b.letters)
 }
 
 func wait(ctx context.Context, d time.Duration) bool {

@@ -3,10 +3,12 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"time"
 
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
@@ -47,17 +49,36 @@ func (p *Pipeline) Drain(ctx context.Context, flush bool) error {
 
 // flush writes each partition a tick that makes settle and offer-grace deadlines due.
 func (p *Pipeline) flush(ctx context.Context, partitions map[int32]int64) error {
-	ticked := make(map[int32]int64, len(partitions))
+	var ticks []kafka.Record
 	for n := range partitions {
 		tick := wire.Tick(n, true)
 		tick.Time = time.Now()
-		delivery := p.records.Produce(ctx, []kafka.Record{tick})[0]
-		if delivery.Err != nil {
-			return fmt.Errorf("pipeline: tick for partition %d: %w", n, delivery.Err)
-		}
-		ticked[n] = delivery.Offset + 1
+		ticks = append(ticks, tick)
 	}
-	return p.enricher.WaitFor(ctx, ticked)
+	for backoff := 50 * time.Millisecond; len(ticks) > 0; backoff = min(2*backoff, 2*time.Second) {
+		var again []kafka.Record
+		for i, d := range p.records.Produce(ctx, ticks) {
+			if d.Err != nil && fault.ClassOf(d.Err) != fault.Outage && !errors.Is(d.Err, kafka.ErrQueueFull) {
+				return fmt.Errorf("pipeline: tick for partition %d: %w", ticks[i].Partition, d.Err)
+			}
+			if d.Err != nil {
+				again = append(again, ticks[i]) // one more tick does no harm
+			}
+		}
+		if ticks = again; len(ticks) == 0 {
+			break
+		}
+		select {
+		case <-time.After(backoff):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	ends, err := p.endsOf(ctx, topic.Lifecycle)
+	if err != nil {
+		return err
+	}
+	return p.enricher.WaitFor(ctx, ends)
 }
 
 // ends returns the end of every topic's partitions.
@@ -97,5 +118,6 @@ func (p *Pipeline) writeEndpoints() error {
 	if err := os.WriteFile(p.Paths.Endpoints, append(text, '\n'), 0o600); err != nil {
 		return fmt.Errorf("pipeline: %w", err)
 	}
+	p.announced = true
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -68,6 +69,7 @@ type Pipeline struct {
 	began    map[string]map[int32]int64 // ends of the topics at the start
 
 	registryURL string
+	announced   bool // the endpoints file is this process's
 
 	run    *errgroup.Group
 	ctx    context.Context
@@ -183,10 +185,19 @@ func (p *Pipeline) startTServer(_ context.Context, cfg *Config) error {
 		return err
 	}
 	serving, stop := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- server.Run(serving) }()
+	ended := make(chan struct{})
+	var why error
+	go func() { why = server.Run(serving); close(ended) }()
 	// It stops after the sink that sends to it.
-	p.onClose(func() error { stop(); return <-done })
+	p.onClose(func() error { stop(); <-ended; return why })
+	p.run.Go(func() error {
+		select {
+		case <-ended:
+			return errors.New("pipeline: the simulated T-Server has ended")
+		case <-p.ctx.Done():
+			return nil
+		}
+	})
 	// The sink speaks the gateway's contract with it, without a network between them.
 	p.sinks.gateway, err = gateway.New(gateway.Config{URL: server.URL()}, gateway.WithTransport(server.Transport()))
 	if err != nil {
@@ -215,7 +226,10 @@ func (p *Pipeline) startServices(_ context.Context, cfg *Config) error {
 func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 	if cfg.AdminAddr != "" {
 		p.run.Go(func() error {
-			return admin.Serve(p.ctx, cfg.AdminAddr, admin.Handler(admin.Probes{Ready: p.Ready}, p.Metrics))
+			mux := http.NewServeMux()
+			mux.Handle("/", admin.Handler(admin.Probes{Ready: p.Ready}, p.Metrics))
+			mux.Handle(admin.AcceptPath, admin.AcceptHandler(p.accept))
+			return admin.Serve(p.ctx, cfg.AdminAddr, mux)
 		})
 	}
 	if cfg.Addr == "" {
@@ -263,10 +277,22 @@ func (p *Pipeline) Ready() error {
 	return errors.Join(intake, p.enricher.Ready(), p.sinks.infomart.Ready(), p.sinks.tserver.Ready())
 }
 
+// accept lets the readers of a topic go on past bad records.
+func (p *Pipeline) accept(name string, partition int32, upTo int64) error {
+	switch name {
+	case topic.Lifecycle:
+		return p.enricher.Accept(name, partition, upTo)
+	case topic.AttachedData:
+		return p.sinks.tserver.Accept(name, partition, upTo)
+	default:
+		return errors.Join(p.sinks.infomart.Accept(name, partition, upTo), p.sinks.tserver.Accept(name, partition, upTo))
+	}
+}
+
 // Failed is closed when a part has ended by itself; Stop then returns why.
 func (p *Pipeline) Failed() <-chan struct{} { return p.ctx.Done() }
 
-// Stop ends all parts, in the order in which the data flows, and returns the first error of any.
+// Stop ends all parts, then closes what they stood on, last opened first, and returns the first error of any.
 func (p *Pipeline) Stop() error {
 	p.cancel()
 	err := p.run.Wait()
@@ -278,7 +304,9 @@ func (p *Pipeline) Stop() error {
 		errs = append(errs, p.close[i]())
 	}
 	p.close = nil
-	_ = os.Remove(p.Paths.Endpoints)
+	if p.announced {
+		_ = os.Remove(p.Paths.Endpoints)
+	}
 	return errors.Join(errs...)
 }
 

@@ -15,6 +15,7 @@ type reader interface {
 	WaitFor(ctx context.Context, topic string, ends map[int32]int64) error
 	Counts() sink.Counts
 	Ready() error
+	Accept(topic string, partition int32, upTo int64) error
 }
 
 type sinks struct {

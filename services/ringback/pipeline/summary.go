@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -128,6 +129,28 @@ func eachLetter(ctx context.Context, client *kafka.Client, codec *wire.Codec, fr
 			}
 			offset = got.Next
 		}
+	}
+	return nil
+}
+
+// Check holds the counts of the stages against each other (invariant 2). A
+// difference means that a stage lost what the one before it had acknowledged.
+func (s *Summary) Check() error {
+	var events int64
+	for _, f := range s.Files {
+		events += f.Events
+	}
+	var faults []error
+	less := func(what string, got, want int64) {
+		if got < want {
+			faults = append(faults, fmt.Errorf("%s: %d of %d", what, got, want))
+		}
+	}
+	less("events that the enricher read", s.Enricher.Read-s.Enricher.Ticks, events)
+	less("UserEvents that the sink infomart read", s.Infomart.Read, s.Enricher.UserEvents)
+	less("UserEvents and attached data that the sink tserver read", s.TServer.Read, s.Enricher.UserEvents+s.Enricher.AttachedData)
+	if len(faults) > 0 {
+		return fmt.Errorf("pipeline: the counts do not add up; was the disk full?: %w", errors.Join(faults...))
 	}
 	return nil
 }

@@ -3,18 +3,22 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/wire"
@@ -53,24 +57,60 @@ func run(ctx context.Context, env config.Environment) error {
 		return err
 	}
 	defer schemas.Close()
-	codec, err := wire.New(ctx, schemas)
-	if err != nil {
-		return err
-	}
 	metrics := prometheus.NewRegistry()
-	e, err := enricher.New(settings.Enricher, enricher.Deps{
-		Kafka: client, Codec: codec, Registerer: metrics, Logger: slog.New(slog.NewJSONHandler(os.Stderr, nil)),
-	})
-	if err != nil {
-		return err
+	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	var running atomic.Pointer[enricher.Enricher]
+	ready := func() error {
+		if e := running.Load(); e != nil {
+			return e.Ready()
+		}
+		return errors.New("enricher: waiting for the schema registry")
+	}
+	accept := func(topic string, partition int32, upTo int64) error {
+		if e := running.Load(); e != nil {
+			return e.Accept(topic, partition, upTo)
+		}
+		return admin.ErrNotOwned
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		mux := http.NewServeMux()
-		mux.Handle("/", admin.Handler(admin.Probes{Ready: e.Ready}, metrics))
-		mux.Handle(admin.AcceptPath, admin.AcceptHandler(e.Accept))
+		mux.Handle("/", admin.Handler(admin.Probes{Ready: ready}, metrics))
+		mux.Handle(admin.AcceptPath, admin.AcceptHandler(accept))
 		return admin.Serve(ctx, settings.AdminAddr, mux)
 	})
-	g.Go(func() error { return e.Run(ctx) })
-	return g.Wait()
+	g.Go(func() error {
+		codec, err := await(ctx, logger, func() (*wire.Codec, error) { return wire.New(ctx, schemas) })
+		if err != nil {
+			return err
+		}
+		e, err := enricher.New(settings.Enricher, enricher.Deps{Kafka: client, Codec: codec, Registerer: metrics, Logger: logger})
+		if err != nil {
+			return err
+		}
+		running.Store(e)
+		return e.Run(ctx)
+	})
+	if err := g.Wait(); !errors.Is(err, context.Canceled) {
+		return err
+	}
+	return nil
+}
+
+// await calls f until it ends in something else than an outage (invariant 7), and says so once.
+func await[T any](ctx context.Context, logger *slog.Logger, f func() (T, error)) (T, error) {
+	for said := false; ; said = true {
+		v, err := f()
+		if err == nil || fault.ClassOf(err) != fault.Outage {
+			return v, err
+		}
+		if !said {
+			logger.WarnContext(ctx, "waiting for the schema registry", "error", err)
+		}
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return v, ctx.Err()
+		}
+	}
 }
