@@ -74,5 +74,5 @@ build: ## the binaries, in ./bin
 	@for s in $(SERVICES); do $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
 
 .PHONY: bench
-bench: ## benchmarks of the fold, the codecs, the enricher loop and the stores
-	$(GO) test -run '^$$' -bench . -benchmem $(PACKAGES)
+bench: ## benchmarks of the fold, the codecs, the enricher loop and both stores; BENCH narrows them
+	scripts/bench $(PACKAGES)

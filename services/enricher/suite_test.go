@@ -27,7 +27,7 @@ const partitions = 3
 
 // world is a broker and a registry, and what a test needs to write and read topics.
 type world struct {
-	t        *testing.T
+	t        testing.TB
 	brokers  []string
 	client   *kafka.Client
 	codec    *wire.Codec
@@ -39,8 +39,9 @@ type world struct {
 
 var worlds atomic.Int64
 
-// newWorld makes empty topics on the brokers; on a broker that others use too, it first removes what is there.
-func newWorld(t *testing.T, brokers []string) *world {
+// newWorld makes the topics on the brokers, if they are not there. Its sessions have a prefix of their own, so that several
+// can share a broker.
+func newWorld(t testing.TB, brokers []string) *world {
 	client, err := kafka.New(kafka.Config{Brokers: brokers, ClientID: "enricher-test"})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
