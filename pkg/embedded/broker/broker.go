@@ -28,6 +28,11 @@ type Config struct {
 	// CompactBytes is the least that compacted topics must have grown to, and have doubled since,
 	// for Start to compact them. Default 64 MiB.
 	CompactBytes int64
+	// MinFree is how many bytes must be free on the data directory's file system for records, offsets
+	// and transactions to be taken. Default 64 MiB.
+	MinFree int64
+
+	free func(dir string) (int64, error) // freeSpace, except in tests
 }
 
 // Broker is a running broker.
@@ -36,6 +41,7 @@ type Broker struct {
 	dir     dataDir
 	lock    *dirLock
 	journal *journal
+	guard   *guard
 	addrs   []string
 	stop    chan struct{}
 	cleaner sync.WaitGroup
@@ -51,6 +57,10 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	cfg.CleanerInterval = cmp.Or(cfg.CleanerInterval, 5*time.Minute)
 	cfg.CompactBytes = cmp.Or(cfg.CompactBytes, 64<<20)
+	cfg.MinFree = cmp.Or(cfg.MinFree, 64<<20)
+	if cfg.free == nil {
+		cfg.free = freeSpace
+	}
 	if err := os.MkdirAll(cfg.Dir, 0o755); err != nil {
 		return nil, fmt.Errorf("broker: %w", err)
 	}
@@ -91,23 +101,32 @@ func open(cfg Config, lock *dirLock) (*Broker, error) {
 	if err != nil {
 		return nil, err
 	}
-	cluster, err := dir.load(cfg, cfg.Port)
+	g := newGuard(cfg)
+	cluster, err := dir.load(cfg, cfg.Port, g)
 	if err != nil {
 		return nil, errors.Join(err, j.close())
 	}
+	if err := g.failure(); err != nil {
+		cluster.Close()
+		return nil, errors.Join(err, j.close())
+	}
+	g.watch(cluster)
 	j.watch(cluster)
-	b := &Broker{cluster: cluster, dir: dir, lock: lock, journal: j, addrs: cluster.ListenAddrs(), stop: make(chan struct{})}
+	g.serving.Store(true)
+	b := &Broker{cluster: cluster, dir: dir, lock: lock, journal: j, guard: g, addrs: cluster.ListenAddrs(), stop: make(chan struct{})}
 	b.cleaner.Go(func() { b.retain(cfg.CleanerInterval) })
 	return b, nil
 }
 
 // load opens the directory with kfake. kfake's own cleaner never runs: it would compact in place.
-func (d dataDir) load(cfg Config, port int) (*kfake.Cluster, error) {
+func (d dataDir) load(cfg Config, port int, g *guard) (*kfake.Cluster, error) {
 	const never = 100 * 365 * 24 * time.Hour
 	opts := []kfake.Opt{
 		kfake.NumBrokers(1),
 		kfake.Ports(port),
 		kfake.DataDir(d.log()),
+		kfake.WithLogger(g),
+		kfake.ListenFn(g.listen),
 		kfake.ClusterID("ringback-embedded"),
 		kfake.BrokerConfigs(map[string]string{
 			"log.cleaner.backoff.ms": strconv.FormatInt(never.Milliseconds(), 10),
@@ -140,13 +159,34 @@ func (b *Broker) Addrs() []string { return b.addrs }
 // String names the broker by its addresses.
 func (b *Broker) String() string { return strings.Join(b.addrs, ",") }
 
+// Failed is closed when the broker has stopped because it could not store something: it answers no
+// more, and the process should end. Nothing that it has acknowledged is lost.
+func (b *Broker) Failed() <-chan struct{} { return b.guard.failed }
+
+// Err tells why Failed is closed, wrapping ErrNotStored; nil before.
+func (b *Broker) Err() error { return b.guard.failure() }
+
 // Close stops the broker and unlocks the directory. A second call does nothing.
 func (b *Broker) Close() error {
 	b.close.Do(func() {
 		close(b.stop)
-		b.cleaner.Wait()
-		b.cluster.Close()
-		b.err = errors.Join(b.journal.close(), b.dir.markClean(), b.lock.release())
+		b.guard.closing.Store(true)
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			b.cleaner.Wait()
+			b.cluster.Close()
+		}()
+		select {
+		case <-closed:
+		case <-b.guard.failed: // kfake stands still and would not close
+		}
+		err := b.guard.failure()
+		if err == nil {
+			err = b.dir.markClean()
+		}
+		// Not marked, the directory is repaired at the next start.
+		b.err = errors.Join(err, b.journal.close(), b.lock.release())
 	})
 	return b.err
 }

@@ -29,18 +29,26 @@ func (d dataDir) compact(cfg Config) error {
 	if size < cfg.CompactBytes || size < 2*d.compactedSize() {
 		return nil
 	}
+	// Until the old files go there must be room for the new ones.
+	if free, err := cfg.free(cfg.Dir); err != nil || free < size+cfg.MinFree {
+		return err
+	}
 	if err := d.linkPartitions(dirs); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
 	if err := d.markDirty(); err != nil {
 		return err
 	}
-	cluster, err := d.load(cfg, 0) // on a port that nobody knows
+	g := newGuard(cfg)
+	cluster, err := d.load(cfg, 0, g) // on a port that nobody knows
 	if err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}
 	cluster.Compact()
 	cluster.Close()
+	if err := g.failure(); err != nil {
+		return fmt.Errorf("compact: %w", err) // the next start undoes it
+	}
 	if size, err = dataSize(dirs); err != nil {
 		return fmt.Errorf("compact: %w", err)
 	}

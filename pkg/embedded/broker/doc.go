@@ -13,6 +13,10 @@
 // typically the last 30 s, and not the same of every file: the data directory may then have to be
 // removed. With Config.SyncWrites each batch is on the disk before it is acknowledged.
 //
+// A full disk: nothing that was acknowledged is lost. While less than Config.MinFree is free, whatever
+// writes is refused with errors that clients take for an outage, and taken again when there is room.
+// Should a write fail all the same, the broker stops at once: Failed tells it (guard.go).
+//
 // kfake alone does not give that: it ends a transaction partition by partition, forgets which were
 // open when it is killed twice, and compacts by deleting first and writing afterwards. So this
 // package notes the decision to commit before kfake acts on it (journal.go), repairs the directory

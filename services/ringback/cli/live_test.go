@@ -20,7 +20,7 @@ import (
 	"github.com/ringback/ringback/services/ringback/pipeline"
 )
 
-// watched is a writer that tells when a text has been written to it.
+// watched keeps what is written to it and tells when a text, unless it is empty, is in it.
 type watched struct {
 	mu   sync.Mutex
 	buf  bytes.Buffer
@@ -35,7 +35,7 @@ func (w *watched) Write(b []byte) (int, error) {
 	defer w.mu.Unlock()
 	before := strings.Contains(w.buf.String(), w.text)
 	w.buf.Write(b)
-	if !before && strings.Contains(w.buf.String(), w.text) {
+	if w.text != "" && !before && strings.Contains(w.buf.String(), w.text) {
 		close(w.seen)
 	}
 	return len(b), nil

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -162,15 +163,16 @@ func TestEveryScenarioEndsAsItsGoldenResult(t *testing.T) {
 			requireScenario(t, dir, name, true)
 			code, stdout, _ := ringback(t, "", "verify", "--data", dir)
 			require.Zero(t, code, stdout)
+			if name != scenario.Sample {
+				return // the sample is all of them: it is repeated and shuffled for all
+			}
 			again := runOnce(t, dir, strings.Join(in, "\n"), "--import", "-")
 			require.Zero(t, again.Enricher.Applied, "the same file again is no news")
 			require.Equal(t, first.Store, again.Store)
 
 			shuffled := append(append([]string(nil), in...), in[:len(in)/2]...)
 			random.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
-			if conflicts(in) {
-				return // of two events with one id the first to come stays
-			}
+			shuffled = slices.DeleteFunc(shuffled, conflicting(in))
 			dir = t.TempDir()
 			runOnce(t, dir, strings.Join(shuffled, "\n"), "--import", "-")
 			requireScenario(t, dir, name, false)
@@ -178,21 +180,23 @@ func TestEveryScenarioEndsAsItsGoldenResult(t *testing.T) {
 	}
 }
 
-// conflicts reports whether two lines have one id and other content.
-func conflicts(in []string) bool {
-	seen := map[string]string{}
-	for _, line := range in {
+// conflicting reports whether a line has the id of another with other content: of
+// two such events the first to come stays, so that their order would count.
+func conflicting(in []string) func(string) bool {
+	key := func(line string) string {
 		var e struct{ ID, Source string }
 		if json.Unmarshal([]byte(line), &e) != nil {
-			continue
+			return line
 		}
-		key := e.Source + "\x00" + e.ID
-		if other, ok := seen[key]; ok && other != line {
-			return true
-		}
-		seen[key] = line
+		return e.Source + "\x00" + e.ID
 	}
-	return false
+	first := map[string]string{}
+	for _, line := range in {
+		if _, ok := first[key(line)]; !ok {
+			first[key(line)] = line
+		}
+	}
+	return func(line string) bool { return first[key(line)] != line }
 }
 
 func TestInLifecycleOrderEveryEndedSessionHasExactlyTwoRows(t *testing.T) {

@@ -125,6 +125,14 @@ func (p *Pipeline) openTopics(ctx context.Context, cfg *Config) error {
 	}
 	p.Broker = b
 	p.onClose(b.Close)
+	p.run.Go(func() error {
+		select {
+		case <-b.Failed():
+			return b.Err() // nothing that it has not stored is acknowledged
+		case <-p.ctx.Done():
+			return nil
+		}
+	})
 	schemas, err := embedded.Start(embedded.Config{Dir: p.Paths.Registry})
 	if err != nil {
 		return err
