@@ -72,24 +72,6 @@ type held struct {
 	phase   phase
 }
 
-// phase is how far a session is, for counting.
-type phase uint8
-
-const (
-	none phase = iota
-	openPhase
-	endedPhase
-	closedPhase
-)
-
-// Sessions counts the sessions of a partition.
-type Sessions struct {
-	Open   int // go on
-	Ended  int // their last UserEvent was a FINAL
-	Closed int // only a marker is left
-	Bytes  int // of all their states, encoded
-}
-
 // Partition holds the sessions of one partition of the lifecycle topic. It is not
 // safe for concurrent use. After an error, or when its effects could not be
 // written, it must be thrown away and restored.
@@ -137,43 +119,6 @@ func (p *Partition) RestorePosition(pos Position) { p.pos = pos }
 
 // Position returns how far the partition has been read.
 func (p *Partition) Position() Position { return p.pos }
-
-// Sessions counts the sessions held.
-func (p *Partition) Sessions() Sessions {
-	return Sessions{Open: p.phases[openPhase], Ended: p.phases[endedPhase], Closed: p.phases[closedPhase], Bytes: p.bytes}
-}
-
-func (p *Partition) count(h *held, closed, ended bool) {
-	to := openPhase
-	switch {
-	case closed:
-		to = closedPhase
-	case ended:
-		to = endedPhase
-	}
-	p.phases[h.phase]--
-	p.phases[to]++
-	h.phase = to
-}
-
-// NextDue returns when the next deadline passes, false without one.
-func (p *Partition) NextDue() (int64, bool) {
-	for len(p.timers) > 0 {
-		t := p.timers[0]
-		h := p.held[t.id]
-		switch {
-		case h == nil || h.timer != t.due:
-			heap.Pop(&p.timers)
-		case h.due > t.due: // it was put off since
-			h.timer = h.due
-			p.timers[0].due = h.due
-			heap.Fix(&p.timers, 0)
-		default:
-			return t.due, true
-		}
-	}
-	return 0, false
-}
 
 // Process reads records in offset order. next is the offset to fetch after them.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
@@ -386,16 +331,6 @@ func (p *Partition) settle(s *opened) {
 	p.arm(s.ServiceID, h)
 }
 
-// arm keeps one entry in the heap for each session, never later than its deadline;
-// NextDue moves an entry that turns out too early.
-func (p *Partition) arm(id string, h *held) {
-	if h.timer != 0 && h.timer <= h.due {
-		return
-	}
-	h.timer = h.due
-	heap.Push(&p.timers, timer{h.due, id})
-}
-
 func (p *Partition) keep(id string, encoded []byte, head Head) {
 	h := p.held[id]
 	if h == nil {
@@ -415,26 +350,4 @@ func (p *Partition) forget(id string) {
 		p.phases[h.phase]--
 		delete(p.held, id)
 	}
-}
-
-type timer struct {
-	due int64
-	id  string
-}
-
-// timers is a heap by deadline, then service id, so that equal deadlines pass in an
-// order that the log alone decides (invariant 3).
-type timers []timer
-
-func (t timers) Len() int { return len(t) }
-func (t timers) Less(i, j int) bool {
-	return t[i].due < t[j].due || t[i].due == t[j].due && t[i].id < t[j].id
-}
-func (t timers) Swap(i, j int) { t[i], t[j] = t[j], t[i] }
-func (t *timers) Push(x any)   { *t = append(*t, x.(timer)) }
-func (t *timers) Pop() any {
-	last := len(*t) - 1
-	x := (*t)[last]
-	*t = (*t)[:last]
-	return x
 }

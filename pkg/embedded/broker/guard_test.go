@@ -38,9 +38,17 @@ func TestNoRoom(t *testing.T) {
 	dir := t.TempDir()
 	var free atomic.Int64
 	free.Store(100)
+	refused := make(chan struct{}, 10)
 	b := start(t, Config{Dir: dir, MinFree: 100, free: func(d string) (int64, error) {
 		require.Equal(t, dir, d)
-		return free.Load(), nil
+		n := free.Load()
+		if n < 100 {
+			select {
+			case refused <- struct{}{}:
+			default:
+			}
+		}
+		return n, nil
 	}})
 	c := connect(t, b)
 	ensure(t, c, "topic", 1, nil)
@@ -53,7 +61,9 @@ func TestNoRoom(t *testing.T) {
 	go func() { waiting <- produce(t, c, time.Minute, "waited") }()
 	committing := make(chan error, 1)
 	go func() { committing <- tx.Commit(t.Context(), txn("topic", "txn", 0)) }()
-	time.Sleep(500 * time.Millisecond)
+	for range 6 { // both clients have asked, were refused, and ask again
+		<-refused
+	}
 	select {
 	case <-waiting:
 		t.Fatal("produced without room")
