@@ -115,7 +115,7 @@ func (v *verifier) readLog(log io.Reader) error {
 			v.logged[id] = map[digest]bool{}
 		}
 		if v.logged[id][d] {
-			v.repeated++ // sent again, since its acknowledgement was not recorded
+			v.repeated++ // sent again, or a correction that takes another back
 		}
 		v.logged[id][d] = true
 	}
@@ -243,7 +243,7 @@ func (v *verifier) report(ctx context.Context) (Report, error) {
 	if counts.Facts == 0 && counts.Discards == 0 {
 		v.factCheck.problem("it has no row, and nothing was discarded")
 	}
-	v.logCheck.conclude("%d EventUserEvent for %d services, %d of them sent again", v.events, len(v.logged), v.repeated)
+	v.logCheck.conclude("%d EventUserEvent for %d services, %d of them with the values of an earlier one", v.events, len(v.logged), v.repeated)
 	v.customCheck.conclude("%d rows, one for each KVP of %d UserEvents", counts.CustomData, v.stored)
 	v.factCheck.conclude("%d rows for %d services, %d of which have ended; %d UserEvents made none, and STG_TRANSFORM_DISCARDS says why",
 		counts.Facts, counts.Services, counts.Finals, counts.Discards)
