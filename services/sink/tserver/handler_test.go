@@ -207,29 +207,32 @@ func TestMisconfigurationStops(t *testing.T) {
 // Sessions run side by side up to the bound, each in order (invariant 8).
 func TestSessionsRunSideBySideInOrder(t *testing.T) {
 	t.Parallel()
-	r := newRig(t, func(c *Config) { c.Parallel = 5 })
-	var messages []*Message
-	for sequence := range int32(4) {
-		for s := range 20 {
-			messages = append(messages, event(fmt.Sprint("s", s), sequence+1, 0))
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, func(c *Config) { c.Parallel = 5 })
+		var messages []*Message
+		for sequence := range int32(4) {
+			for s := range 20 {
+				messages = append(messages, event(fmt.Sprint("s", s), sequence+1, 0))
+			}
 		}
-	}
-	r.gateway.gate = make(chan struct{})
-	go func() {
-		for range messages {
-			r.gateway.gate <- struct{}{}
+		r.gateway.gate = make(chan struct{})
+		go func() {
+			synctest.Wait() // every sender that may run has a send under way
+			for range messages {
+				r.gateway.gate <- struct{}{}
+			}
+		}()
+		r.done(r.batch(messages...))
+		require.Equal(t, 5, r.gateway.most)
+		last := map[string]int{}
+		for _, key := range r.gateway.sent {
+			var s, n int
+			_, err := fmt.Sscanf(key, "s%d/%d", &s, &n)
+			require.NoError(t, err)
+			require.Equal(t, last[fmt.Sprint(s)]+1, n, key)
+			last[fmt.Sprint(s)] = n
 		}
-	}()
-	r.done(r.batch(messages...))
-	require.Equal(t, 5, r.gateway.most)
-	last := map[string]int{}
-	for _, key := range r.gateway.sent {
-		var s, n int
-		_, err := fmt.Sscanf(key, "s%d/%d", &s, &n)
-		require.NoError(t, err)
-		require.Equal(t, last[fmt.Sprint(s)]+1, n, key)
-		last[fmt.Sprint(s)] = n
-	}
+	})
 }
 
 // A sink that is told to stop sees its batch through, so that nothing that was
