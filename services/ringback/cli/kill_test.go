@@ -50,7 +50,7 @@ func kill(t *testing.T, dir string, input []byte, share float64) {
 // Killed in the middle and run again, the result is what one run gives (invariants 2 to 6).
 func TestKilledAndRunAgainGivesWhatOneRunGives(t *testing.T) {
 	t.Parallel()
-	const sessions = 250
+	const sessions = 120
 	var input bytes.Buffer
 	w := bufio.NewWriter(&input)
 	counts, err := scenario.Generate(5, sessions, w)
