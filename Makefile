@@ -42,12 +42,20 @@ postgres-up: ## start a real PostgreSQL on a free port; its URL is in .cache/pos
 postgres-down: ## stop it and remove its data
 	scripts/postgres-down
 
+.PHONY: registry-up
+registry-up: ## start a real schema registry on a free port
+	scripts/registry-up
+
+.PHONY: registry-down
+registry-down: ## stop it and remove its data
+	scripts/registry-down
+
 .PHONY: lint
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
 	@out=$$(gofmt -l $(MODULES)); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
-	$(GO) vet -tags realkafka,realpostgres $(PACKAGES)
-	bin/staticcheck -tags realkafka,realpostgres $(PACKAGES)
+	$(GO) vet -tags realkafka,realpostgres,realregistry $(PACKAGES)
+	bin/staticcheck -tags realkafka,realpostgres,realregistry $(PACKAGES)
 
 bin/staticcheck: tools/go.mod
 	GOWORK=off $(GO) -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
@@ -77,3 +85,7 @@ build: ## the binaries, in ./bin
 .PHONY: bench
 bench: ## benchmarks of the fold, the codecs, the enricher loop and both stores; BENCH narrows them
 	scripts/bench $(PACKAGES)
+
+.PHONY: bench-pipeline
+bench-pipeline: ## the services on a real Kafka and PostgreSQL beside the least that could do the same work
+	scripts/bench-pipeline

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/linkedin/goavro/v2"
@@ -127,6 +129,45 @@ func TestDecodedValuesStandAlone(t *testing.T) {
 	require.Equal(t, Record{[]byte("abc")}, got)
 }
 
+// Names that come again are read as one string, however many others come between; none of
+// them points into what was read.
+func TestReadStringsAreShared(t *testing.T) {
+	s := MustParse(rec(`"string"`))
+	r, err := NewReader(s, s)
+	require.NoError(t, err)
+	encoded := func(text string) []byte {
+		b, err := s.AppendRecord(nil, Record{text})
+		require.NoError(t, err)
+		return b
+	}
+	dst, name := make(Record, 1), encoded("_CB_T_CUSTOMER_CONNECTED")
+	read := func() {
+		if _, err := r.Decode(dst, name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	read()
+	read()
+	require.Zero(t, testing.AllocsPerRun(100, read))
+
+	var group sync.WaitGroup
+	for i := range 4 {
+		group.Go(func() {
+			for n := range 5000 {
+				want := strings.Repeat("x", n%100) + strconv.Itoa(n*i)
+				b := encoded(want)
+				got, err := r.Decode(nil, b)
+				clear(b)
+				if err != nil || got[0] != want {
+					t.Errorf("%v, %v instead of %s", got, err, want)
+					return
+				}
+			}
+		})
+	}
+	group.Wait()
+}
+
 func TestAppendRecordTakesPointersAndSlices(t *testing.T) {
 	t.Parallel()
 	s := MustParse(`{"type":"record","name":"R","fields":[
@@ -205,6 +246,16 @@ func TestParseRefuses(t *testing.T) {
 			require.ErrorContains(t, err, tc.says)
 		})
 	}
+	// Each record holds the one before it twice: 2^19 values out of not one byte.
+	fields := `{"name":"f0","type":{"type":"record","name":"R0","fields":[]}}`
+	for i := 1; i < 20; i++ {
+		fields += fmt.Sprintf(`,{"name":"f%d","type":{"type":"record","name":"R%d","fields":[{"name":"a","type":"R%d"},{"name":"b","type":"R%d"}]}}`, i, i, i-1, i-1)
+	}
+	for _, root := range []string{fields, fields + `,{"name":"u","type":["null","R19"]}`, `{"name":"x","type":"int"},` + fields} {
+		_, err := Parse(`{"type":"record","name":"Root","fields":[` + root + `]}`)
+		require.ErrorContains(t, err, "values without content")
+	}
+
 	deep := strings.Repeat(`{"type":"array","items":`, 150) + `"int"` + strings.Repeat("}", 150)
 	_, err := Parse(rec(deep))
 	require.ErrorContains(t, err, "nested too deep")

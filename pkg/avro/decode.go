@@ -117,32 +117,59 @@ func readLong(b []byte) (int64, []byte, error) {
 	return v, b[n:], nil
 }
 
-// read reads a value by its goavro codec, after checking what goavro does not: that a
-// number is in range and not longer than its type allows, and that a string is UTF-8.
+// read reads a value that holds no other. What nearly every field is, is read here: goavro
+// does not check that a number is in range and not longer than its type allows, nor that
+// a string is UTF-8, and what it reads after these checks it reads a second time.
 func (n *node) read(b []byte, _ int) (any, []byte, error) {
 	switch n.kind {
-	case integer, long, enum:
-		v, _, err := readLong(b)
+	case boolean:
+		if len(b) == 0 {
+			return nil, nil, errShort
+		}
+		if b[0] > 1 {
+			return nil, nil, errValue
+		}
+		return b[0] == 1, b[1:], nil
+	case integer, long:
+		v, rest, err := readLong(b)
 		if err != nil {
 			return nil, nil, err
 		}
-		if n.kind == integer && int64(int32(v)) != v {
+		if n.kind == long {
+			return v, rest, nil
+		}
+		if int64(int32(v)) != v {
 			return nil, nil, errValue
 		}
-	case bytesKind, stringKind:
-		size, rest, err := readLong(b)
-		switch {
-		case err != nil:
+		return int32(v), rest, nil
+	case enum:
+		v, rest, err := readLong(b)
+		if err != nil {
 			return nil, nil, err
-		case size < 0 || size > MaxLength:
-			return nil, nil, errValue
-		case size > int64(len(rest)):
-			return nil, nil, errShort
 		}
-		if n.kind == stringKind && !utf8.Valid(rest[:size]) {
+		if v < 0 || v >= int64(len(n.symbols)) {
+			return nil, nil, errValue
+		}
+		return n.symbols[v], rest, nil
+	case bytesKind, stringKind:
+		content, rest, err := readBytes(b)
+		if err != nil {
+			return nil, nil, err
+		}
+		if n.kind == bytesKind {
+			return append(make([]byte, 0, len(content)), content...), rest, nil // nothing points into b
+		}
+		if !utf8.Valid(content) {
 			return nil, nil, errNotUTF8
 		}
+		return sharedString(content), rest, nil
+	default:
+		return n.readByCodec(b)
 	}
+}
+
+// readByCodec reads a value by its goavro codec.
+func (n *node) readByCodec(b []byte) (any, []byte, error) {
 	v, rest, err := n.codec.NativeFromBinary(b)
 	if err != nil {
 		return nil, nil, errValue // goavro's own text may quote the value (invariant 10)
@@ -151,6 +178,20 @@ func (n *node) read(b []byte, _ int) (any, []byte, error) {
 		v = append(make([]byte, 0, len(bytes)), bytes...) // goavro's points into b
 	}
 	return v, rest, nil
+}
+
+// readBytes reads a length and returns as many bytes after it, which are part of b.
+func readBytes(b []byte) (content, rest []byte, err error) {
+	size, rest, err := readLong(b)
+	switch {
+	case err != nil:
+		return nil, nil, err
+	case size < 0 || size > MaxLength:
+		return nil, nil, errValue
+	case size > int64(len(rest)):
+		return nil, nil, errShort
+	}
+	return rest[:size], rest[size:], nil
 }
 
 // blocks reads the blocks of an array or a map, calling item for each item. A count is

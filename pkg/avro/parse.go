@@ -16,7 +16,8 @@ const maxNesting = 100
 type parser struct {
 	names      map[string]*node
 	defaults   []*field
-	containers []*node
+	containers []*node // arrays
+	records    []*node
 	depth      int
 }
 
@@ -125,6 +126,7 @@ func (p *parser) parseRecord(m map[string]any, namespace string) (*node, error) 
 	if !ok {
 		return nil, fmt.Errorf("record %s: no fields", n.name)
 	}
+	p.records = append(p.records, n)
 	n.fields = make([]field, len(fields))
 	for i, v := range fields {
 		fm, ok := v.(map[string]any)

@@ -123,10 +123,16 @@ func Parse(text string) (*Schema, error) {
 			return nil, fmt.Errorf("avro: schema: default of field %s: %w", f.name, err)
 		}
 	}
+	weights := make(map[*node]weight)
 	for _, n := range p.containers {
-		if n.items.minSize(nil) == 0 {
+		if !n.items.weigh(weights).content {
 			// Such items take no bytes, so a count of them could not be held against the input.
 			return nil, fmt.Errorf("avro: schema: items without content in an %s", n.kind)
+		}
+	}
+	for _, n := range p.records {
+		if n.weigh(weights).empty > maxEmpty {
+			return nil, fmt.Errorf("avro: schema: record %s holds more than %d values without content", n.name, maxEmpty)
 		}
 	}
 	return &Schema{root: root, text: text}, nil
@@ -159,26 +165,41 @@ func (s *Schema) Fields() []string {
 	return names
 }
 
-// minSize is the least number of bytes of a value, 1 standing for any more.
-func (n *node) minSize(open []*node) int {
+// maxEmpty bounds the values without content, such as nulls, in a record. A record that
+// names another twice, which names another twice, and so on, would make more of them out
+// of no input than any memory holds.
+const maxEmpty = 1000
+
+// weight is what a value of a type takes.
+type weight struct {
+	content bool // it takes bytes of the input
+	empty   int  // values in it that take none; what follows the byte of a union or a block is not counted
+}
+
+func (n *node) weigh(known map[*node]weight) weight {
 	switch n.kind {
 	case null:
-		return 0
+		return weight{empty: 1}
 	case fixed:
-		return min(n.size, 1)
+		if n.size == 0 {
+			return weight{empty: 1}
+		}
 	case record:
-		for _, o := range open {
-			if o == n {
-				return 0
-			}
+		w, ok := known[n]
+		if ok {
+			return w
 		}
+		known[n] = weight{} // of a record directly within itself, of which there is no value
 		for i := range n.fields {
-			if n.fields[i].node.minSize(append(open, n)) > 0 {
-				return 1
-			}
+			f := n.fields[i].node.weigh(known)
+			w.content = w.content || f.content
+			w.empty = min(w.empty+f.empty, maxEmpty+1)
 		}
-		return 0
-	default:
-		return 1
+		if !w.content {
+			w.empty++
+		}
+		known[n] = w
+		return w
 	}
+	return weight{content: true}
 }

@@ -33,11 +33,18 @@ func (e *Event) Digest() [16]byte {
 // digester writes each optional value behind its number, and each text behind its
 // length, so that no two contents have the same bytes. What is not given leaves no
 // trace: a field that a later release adds changes no digest of an event without it.
-type digester struct{ buf []byte }
+type digester struct {
+	buf  []byte
+	text func(string) uint64 // where set, a text is written as the number that it gives
+}
 
 func (d *digester) num(n int64) { d.buf = binary.AppendVarint(d.buf, n) }
 
 func (d *digester) str(s string) {
+	if d.text != nil {
+		d.buf = binary.AppendUvarint(d.buf, d.text(s))
+		return
+	}
 	d.buf = binary.AppendUvarint(d.buf, uint64(len(s)))
 	d.buf = append(d.buf, s...)
 }
@@ -76,7 +83,7 @@ func (d *digester) strMap(number byte, m map[string]string, without []string) {
 	}
 }
 
-// data gives each field its number for good; the next is 43.
+// data gives each field its number for good; the next is 43. ParseData reads them by it.
 func (d *digester) data(x *Data) {
 	d.optStr(11, x.Channel)
 	d.optStr(12, x.OfferType)

@@ -10,10 +10,11 @@ import (
 // holds at most two generations of limit keys; a key that a whole generation has not
 // asked for is forgotten.
 type KeyCache struct {
-	mu    sync.Mutex
-	limit int
-	young map[string]int64
-	old   map[string]int64
+	mu         sync.Mutex
+	limit      int
+	young      map[string]int64
+	old        map[string]int64
+	generation int
 }
 
 // NewKeyCache makes a cache of at least limit and at most 2*limit keys.
@@ -65,11 +66,32 @@ func (c *KeyCache) put(id string, key int64) {
 	c.young[id] = key
 }
 
-// Add remembers keys. Their rows must be committed: a row that is rolled back takes its key with it.
-func (c *KeyCache) Add(keys map[string]int64) {
+// Add remembers keys that were found or made since the generation began. Their rows must
+// be committed: a row that is rolled back takes its key with it.
+func (c *KeyCache) Add(generation int, keys map[string]int64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if generation != c.generation {
+		return
+	}
 	for id, key := range keys {
 		c.put(id, key)
 	}
+}
+
+// Forget forgets all keys: their rows may be gone, as where a server that had not got
+// them has taken another's place. Keys that were looked up in an earlier generation must
+// be looked up again.
+func (c *KeyCache) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.young, c.old = make(map[string]int64), nil
+	c.generation++
+}
+
+// Generation counts how often the keys were forgotten.
+func (c *KeyCache) Generation() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.generation
 }

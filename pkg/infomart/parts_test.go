@@ -65,7 +65,7 @@ func TestKeyCache(t *testing.T) {
 	for i, ref := range unknown {
 		made[ref.ID()] = int64(i + 1)
 	}
-	cache.Add(made)
+	cache.Add(cache.Generation(), made)
 	known, unknown = cache.Lookup(facts("WEB"))
 	require.Empty(t, unknown)
 	require.Equal(t, made, known)
@@ -77,14 +77,22 @@ func TestKeyCache(t *testing.T) {
 	delete(made, f.Refs[0].ID())
 	require.False(t, f.SetKeys(made))
 
+	// Forgotten keys do not come back with what was looked up before.
+	before := cache.Generation()
+	cache.Forget()
+	cache.Add(before, known)
+	_, unknown = cache.Lookup(facts("WEB"))
+	require.Len(t, unknown, 7)
+	cache.Add(cache.Generation(), known)
+
 	// What is asked for stays; what is not is forgotten: the cache is bounded.
 	for i := range 1000 {
-		cache.Add(map[string]int64{fmt.Sprint("filler", i): 1})
+		cache.Add(cache.Generation(), map[string]int64{fmt.Sprint("filler", i): 1})
 		_, unknown = cache.Lookup(facts("WEB"))
 		require.Empty(t, unknown)
 	}
 	for i := range 1000 {
-		cache.Add(map[string]int64{fmt.Sprint("more", i): 1})
+		cache.Add(cache.Generation(), map[string]int64{fmt.Sprint("more", i): 1})
 	}
 	_, unknown = cache.Lookup(facts("WEB"))
 	require.Len(t, unknown, 7)

@@ -31,3 +31,10 @@ func Split(raw []byte, limit int) ([][]byte, *Refusal) {
 	}
 	return elements, nil
 }
+
+// Element reports whether raw could be an element of a batch: one value, as Split reads
+// it. Anything else would have the whole batch refused.
+func Element(raw []byte) bool {
+	s := scanner{src: string(raw), depth: 1}
+	return s.skip() && s.end()
+}

@@ -20,7 +20,8 @@ import (
 type OffsetRange struct{ Earliest, Latest int64 }
 
 // EnsureTopics creates the topics that are absent and returns once all have leaders and these answer
-// for them. A topic that exists with another number of partitions is a Misconfiguration.
+// for them. A topic that exists with another number of partitions, or with a configuration that
+// correctness cannot rest on (topic_config.go), is a Misconfiguration.
 func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 	names := make([]string, len(specs))
 	for i, s := range specs {
@@ -58,7 +59,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 			return partitionMismatch(s, len(ranges))
 		}
 	}
-	return nil
+	return c.checkTopics(ctx, specs)
 }
 
 func partitionMismatch(s topic.Spec, n int) error {
@@ -67,8 +68,9 @@ func partitionMismatch(s topic.Spec, n int) error {
 
 func newTopicRequest(s topic.Spec) createtopics.RequestTopic {
 	t := createtopics.RequestTopic{Name: s.Name, NumPartitions: int32(s.Partitions), ReplicationFactor: int16(s.Replication)}
-	for _, k := range slices.Sorted(maps.Keys(s.Config)) {
-		t.Configs = append(t.Configs, createtopics.RequestConfig{Name: k, Value: s.Config[k]})
+	config := wanted(s)
+	for _, k := range slices.Sorted(maps.Keys(config)) {
+		t.Configs = append(t.Configs, createtopics.RequestConfig{Name: k, Value: config[k]})
 	}
 	return t
 }
@@ -77,6 +79,7 @@ func (c *Client) createTopics(ctx context.Context, topics []createtopics.Request
 	return c.retry(ctx, 2*c.cfg.RequestTimeout, func(ctx context.Context) error {
 		msg, _, err := c.do(ctx, c.controller.Load(), &createtopics.Request{Topics: topics, TimeoutMs: int32(c.cfg.RequestTimeout.Milliseconds() / 2)})
 		if err != nil {
+			c.controller.Store(anyNode) // any broker passes it on; the one that was asked may be gone
 			return classed("create topics", err)
 		}
 		for _, t := range msg.(*createtopics.Response).Topics {

@@ -237,13 +237,10 @@ func FuzzFetchAnswer(f *testing.F) {
 		b = be.AppendUint32(b, 1)
 		b = be.AppendUint64(b, 77)
 		b = be.AppendUint64(b, 3)
-		if version >= 11 {
-			b = be.AppendUint32(b, 0)
-		}
 		b = be.AppendUint32(b, 2)
 		return append(b, "xx"...)
 	}
-	for version := int16(4); version <= 11; version++ {
+	for version := int16(4); version <= maxFetchVersion; version++ {
 		var res fetchResponse
 		require.NoError(f, res.parse(answer(version), version, &fetchMessage{topic: "t", partition: 4}))
 		want := fetchResponse{highWatermark: 20, lastStable: 10, logStart: 1, aborted: []abortedTransaction{{77, 3}}, records: []byte("xx")}

@@ -25,6 +25,7 @@ type Client struct {
 	addr      net.Addr
 	transport *kafkago.Transport
 	conns     *connTracker
+	security  *security
 	ctx       context.Context
 	cancel    context.CancelFunc
 	calls     atomic.Int32
@@ -45,14 +46,16 @@ func New(cfg Config) (*Client, error) {
 	cfg = cfg.withDefaults()
 	codec, _ := parseCompression(cfg.Compression) // Validate has seen it
 	ctx, cancel := context.WithCancel(context.Background())
-	conns := &connTracker{conns: map[net.Conn]struct{}{}}
+	security := newSecurity(cfg)
+	conns := &connTracker{conns: map[net.Conn]struct{}{}, secure: security.secure}
 	c := &Client{
-		cfg:    cfg,
-		addr:   bootstrap(cfg.Brokers),
-		conns:  conns,
-		codec:  codec,
-		ctx:    ctx,
-		cancel: cancel,
+		cfg:      cfg,
+		addr:     bootstrap(cfg.Brokers),
+		conns:    conns,
+		security: security,
+		codec:    codec,
+		ctx:      ctx,
+		cancel:   cancel,
 		transport: &kafkago.Transport{
 			Dial:        conns.dial,
 			DialTimeout: cfg.DialTimeout,
@@ -163,22 +166,33 @@ func (c *Client) do(ctx context.Context, node int32, req protocol.Message) (res 
 	m := &call{req: req, client: c}
 	res, err = c.transport.RoundTrip(ctx, addr, m)
 	if err == nil {
-		return res.(answer).Message, true, nil
+		res = res.(answer).Message
+		if err := c.security.denied(m.req, res); err != nil {
+			return nil, true, err
+		}
+		return res, true, nil
 	}
 	if c.ctx.Err() != nil {
 		err = errors.Join(ErrClosed, err)
 	}
+	err = c.security.hint(err)
 	return nil, !m.state.CompareAndSwap(callPending, callWithdrawn), err
 }
 
 // retry repeats fn while it fails with what may pass, for up to budget, waiting longer each time.
 func (c *Client) retry(ctx context.Context, budget time.Duration, fn func(context.Context) error) error {
-	deadline := time.Now().Add(budget)
+	begin := time.Now()
+	deadline := begin.Add(budget)
 	wait := 2 * time.Millisecond
 	for {
 		err := fn(ctx)
 		if err == nil || !isTransient(err) {
 			return err
+		}
+		if isCode(err, kafkago.ConcurrentTransactions) && time.Since(begin) < time.Second {
+			// Markers are being written, which takes a few round trips of the brokers among themselves:
+			// every transaction that follows another waits for them, and a pause that doubles oversleeps.
+			wait = min(wait, 8*time.Millisecond)
 		}
 		if time.Until(deadline) < wait {
 			return err
@@ -210,6 +224,8 @@ type connTracker struct {
 	wrap   func(net.Conn) net.Conn
 	refuse func() bool
 
+	secure func(ctx context.Context, conn net.Conn, address string) (net.Conn, error)
+
 	mu     sync.Mutex
 	closed bool
 	conns  map[net.Conn]struct{}
@@ -225,6 +241,19 @@ func (t *connTracker) dial(ctx context.Context, network, address string) (net.Co
 	if err != nil {
 		return nil, err
 	}
+	tracked, err := t.track(conn)
+	if err != nil {
+		return nil, err
+	}
+	secured, err := t.secure(ctx, tracked, address)
+	if err != nil {
+		_ = tracked.Close()
+		return nil, err
+	}
+	return secured, nil
+}
+
+func (t *connTracker) track(conn net.Conn) (net.Conn, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {

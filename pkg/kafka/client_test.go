@@ -112,47 +112,6 @@ func TestNoBroker(t *testing.T) {
 	}
 }
 
-// No request that is sent is older than the least that Kafka 4 takes: what a broker that takes more
-// does not show.
-func TestKafka4Versions(t *testing.T) {
-	t.Parallel()
-	least := map[kmsg.Key]int16{
-		kmsg.Produce: 3, kmsg.Fetch: 4, kmsg.ListOffsets: 1, kmsg.Metadata: 0, kmsg.OffsetCommit: 2, kmsg.OffsetFetch: 1,
-		kmsg.FindCoordinator: 0, kmsg.JoinGroup: 2, kmsg.Heartbeat: 0, kmsg.LeaveGroup: 0, kmsg.SyncGroup: 0,
-		kmsg.ApiVersions: 0, kmsg.CreateTopics: 2, kmsg.InitProducerID: 0, kmsg.AddPartitionsToTxn: 0,
-		kmsg.AddOffsetsToTxn: 0, kmsg.EndTxn: 0, kmsg.TxnOffsetCommit: 0,
-	}
-	cluster := newFake(t)
-	var mu sync.Mutex
-	sent := map[kmsg.Key]map[int16]bool{}
-	cluster.Control(func(req kmsg.Request) (kmsg.Response, error, bool) {
-		mu.Lock()
-		defer mu.Unlock()
-		key := kmsg.Key(req.Key())
-		if sent[key] == nil {
-			sent[key] = map[int16]bool{}
-		}
-		sent[key][req.GetVersion()] = true
-		return nil, nil, false
-	})
-	testTransaction(t, cluster.ListenAddrs())
-	testTxnOffsets(t, cluster.ListenAddrs())
-	testGroup(t, cluster.ListenAddrs())
-	testTopics(t, cluster.ListenAddrs())
-	testFetch(t, cluster.ListenAddrs())
-	mu.Lock()
-	defer mu.Unlock()
-	require.GreaterOrEqual(t, len(sent), 17)
-	for key, versions := range sent {
-		floor, known := least[key]
-		require.True(t, known, "%s is not in the list", key.Name())
-		for v := range versions {
-			require.GreaterOrEqual(t, v, floor, key.Name())
-		}
-		t.Logf("%s %v", key.Name(), versions)
-	}
-}
-
 // A partition whose leader has moved: the next fetch after a short while finds it.
 func TestLeaderMoves(t *testing.T) {
 	t.Parallel()
@@ -188,64 +147,6 @@ func TestLeaderMoves(t *testing.T) {
 		}, 5*time.Second, 10*time.Millisecond)
 		require.Equal(t, []string{"0", "0", "1", "1", "2", "2", "3", "3", "4", "4"}, values(recs))
 	}
-}
-
-// The log goes on, and there is nothing in it up to its end, as compaction can leave it: after having
-// asked again the reader passes over. With a transaction open it must not.
-func TestFetchPassesOverNothing(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		name       string
-		lastStable int64
-		next       int64
-	}{{"a gap up to the end", 9, 9}, {"a transaction is open", 5, 5}} {
-		t.Run(tc.name, func(t *testing.T) {
-			t.Parallel()
-			cluster := newFake(t)
-			c := newClient(t, cluster.ListenAddrs())
-			name := newTopic(t, c, 1, nil)
-			asked := 0
-			cluster.ControlKey(int16(kmsg.Fetch), func(req kmsg.Request) (kmsg.Response, error, bool) {
-				cluster.KeepControl()
-				asked++
-				res := req.ResponseKind().(*kmsg.FetchResponse)
-				topic := kmsg.NewFetchResponseTopic()
-				topic.Topic = name
-				p := kmsg.NewFetchResponseTopicPartition()
-				p.HighWatermark, p.LastStableOffset, p.LogStartOffset = 9, tc.lastStable, 2
-				topic.Partitions = append(topic.Partitions, p)
-				res.Topics = append(res.Topics, topic)
-				return res, nil, true
-			})
-			got, err := c.Fetch(t.Context(), FetchRequest{Topic: name, Offset: 5})
-			require.NoError(t, err)
-			require.Equal(t, Fetched{Next: tc.next, LogStart: 2, LastStable: tc.lastStable, HighWatermark: 9}, got)
-			if tc.next > 5 {
-				require.Equal(t, 3, asked, "asked again, twice")
-			}
-		})
-	}
-}
-
-func TestFetchErrors(t *testing.T) {
-	t.Parallel()
-	cluster := newFake(t)
-	c := newClient(t, cluster.ListenAddrs())
-	name := newTopic(t, c, 1, nil)
-	for _, tc := range []struct {
-		err   *kerr.Error
-		class fault.Class
-	}{
-		{kerr.NotLeaderForPartition, fault.Outage},
-		{kerr.OffsetNotAvailable, fault.Outage},
-		{kerr.TopicAuthorizationFailed, fault.Misconfiguration},
-	} {
-		cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.Fetch}, Err: tc.err})
-		_, err := c.Fetch(t.Context(), FetchRequest{Topic: name})
-		require.Equal(t, tc.class, fault.ClassOf(err), err)
-	}
-	_, err := c.Fetch(t.Context(), FetchRequest{Topic: "absent"})
-	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err), err)
 }
 
 // A member rides out a broker that is away: it says so, its handlers end, and they start again.
@@ -298,6 +199,29 @@ func TestGroupOutage(t *testing.T) {
 	cancel()
 	<-ended
 	require.NoError(t, <-done)
+}
+
+// The first broker takes connections and never answers, as one does that hangs: the member joins by way
+// of another.
+func TestGroupHangingBroker(t *testing.T) {
+	t.Parallel()
+	cluster := newFake(t)
+	hanging, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = hanging.Close() })
+	name := newTopic(t, newClient(t, cluster.ListenAddrs()), 1, nil)
+	c := newClient(t, append([]string{hanging.Addr().String()}, cluster.ListenAddrs()...), func(cfg *Config) {
+		cfg.RequestTimeout, cfg.DialTimeout = 500*time.Millisecond, 200*time.Millisecond
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	joined := false
+	require.NoError(t, c.RunGroup(ctx, GroupConfig{ID: "g", Topics: []string{name}, JoinBackoff: 10 * time.Millisecond}, func(context.Context, Generation, string, int32) error {
+		joined = true
+		cancel()
+		return nil
+	}))
+	require.True(t, joined)
 }
 
 // What no waiting will mend ends the membership.

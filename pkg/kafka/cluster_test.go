@@ -35,7 +35,19 @@ func newClient(t testing.TB, brokers []string, change ...func(*Config)) *Client 
 	c, err := New(cfg)
 	require.NoError(t, err)
 	t.Cleanup(c.Close)
+	if wrap, ok := wraps.Load(t); ok {
+		c.conns.wrap = wrap.(func(net.Conn) net.Conn)
+	}
 	return c
+}
+
+// wraps is what the clients of a test have around their connections.
+var wraps sync.Map // testing.TB -> func(net.Conn) net.Conn
+
+// wrapClients puts wrap around the connections of the clients that the test makes from here on.
+func wrapClients(t testing.TB, wrap func(net.Conn) net.Conn) {
+	wraps.Store(t, wrap)
+	t.Cleanup(func() { wraps.Delete(t) })
 }
 
 func newProducer(t testing.TB, c *Client, cfg ProducerConfig) *Producer {

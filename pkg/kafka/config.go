@@ -28,6 +28,11 @@ type Config struct {
 	// Compression of what is written: none, gzip, snappy, lz4 or zstd. Default none, which costs
 	// the least where broker and client share a machine; over a network lz4 or zstd is worth it.
 	Compression string `env:"COMPRESSION"`
+
+	// TLS encrypts the connections and, with a certificate, says who the client is. SASL says it by
+	// a user and a password. Zero: neither.
+	TLS  TLS
+	SASL SASL `env:", prefix=SASL_"`
 }
 
 func (cfg Config) withDefaults() Config {
@@ -65,6 +70,7 @@ func (cfg Config) Validate() error {
 	if _, err := parseCompression(cmp.Or(cfg.Compression, "none")); err != nil {
 		faults = append(faults, fmt.Errorf("KAFKA_COMPRESSION: %w", err))
 	}
+	faults = append(append(faults, cfg.TLS.validate(time.Now())...), cfg.SASL.validate(cfg.TLS.Enabled)...)
 	if err := errors.Join(faults...); err != nil {
 		return fault.Misconfigf("kafka: configuration: %w", err)
 	}

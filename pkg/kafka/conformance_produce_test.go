@@ -31,6 +31,23 @@ func testTopics(t *testing.T, brokers []string) {
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err), err)
 	require.ErrorContains(t, err, "has 3 partitions where 4 are configured")
 
+	// The configuration too, in what correctness rests on, and all that is wrong at once.
+	spec.Partitions = 3
+	spec.Config = map[string]string{"cleanup.policy": "delete", "retention.ms": "5000", "segment.ms": "1234", "message.timestamp.type": "LogAppendTime", "max.message.bytes": "2000000"}
+	err = c.EnsureTopics(t.Context(), []topic.Spec{spec})
+	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err), err)
+	for _, part := range []string{"cleanup.policy is compact where delete is due", "message.timestamp.type is CreateTime where LogAppendTime is due", "max.message.bytes is 1048588 where at least 2000000 is due"} {
+		require.ErrorContains(t, err, part)
+	}
+	require.NotContains(t, err.Error(), "retention.ms", "what is kept for longer is no harm")
+	require.NotContains(t, err.Error(), "segment.ms", "which costs no record")
+	short := topic.Spec{Name: unique("topics"), Partitions: 1, Replication: 1, Config: map[string]string{"retention.ms": "5000"}}
+	require.NoError(t, c.EnsureTopics(t.Context(), []topic.Spec{short}))
+	for _, longer := range []string{"5001", "-1"} {
+		short.Config = map[string]string{"retention.ms": longer}
+		require.ErrorContains(t, c.EnsureTopics(t.Context(), []topic.Spec{short}), "retention.ms is 5000")
+	}
+
 	_, err = c.Partitions(t.Context(), unique("absent"))
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err), err)
 

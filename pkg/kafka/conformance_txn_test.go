@@ -107,6 +107,42 @@ func testAborted(t *testing.T, brokers []string) {
 	require.Equal(t, []string{"0 plain", "3 plain", "4 committed", "after the abort"}, values(recs))
 }
 
+// Transactions that overlap: the one that began first is aborted last, and brokers list it last. Its
+// records are left out all the same, wherever reading begins and however the answers are cut.
+func testAbortedOverlap(t *testing.T, brokers []string) {
+	c := newClient(t, brokers)
+	name := newTopic(t, c, 1, nil)
+	var txs [3]*Transactor
+	for i := range txs {
+		var err error
+		txs[i], err = c.NewTransactor(t.Context(), unique("txn"))
+		require.NoError(t, err)
+	}
+	long, short, good := txs[0], txs[1], txs[2]
+	open := func(tx *Transactor, value string) {
+		require.NoError(t, tx.open(t.Context(), []Record{record(name, "k", value)}))
+	}
+	abort := func(tx *Transactor) { require.NoError(t, tx.recover(t.Context(), 10*time.Second)) }
+	open(long, "long, aborted")
+	open(short, "short, aborted")
+	abort(short)
+	require.NoError(t, good.Commit(t.Context(), Txn{Records: []Record{record(name, "k", "committed 1")}}))
+	open(short, "short again, aborted")
+	abort(short)
+	abort(long)
+	require.NoError(t, long.Commit(t.Context(), Txn{Records: []Record{record(name, "k", "committed 2")}}), "a producer that has aborted commits")
+	want := []string{"committed 1", "committed 2"}
+	require.Equal(t, want, values(readEnded(t, c, name, 0)))
+	var recs []Record
+	for offset, end := int64(0), int64(1); offset < end; {
+		page, err := c.Fetch(t.Context(), FetchRequest{Topic: name, Offset: offset, MaxBytes: 100})
+		require.NoError(t, err)
+		require.Greater(t, page.Next, offset)
+		recs, offset, end = append(recs, page.Records...), page.Next, page.HighWatermark
+	}
+	require.Equal(t, want, values(recs))
+}
+
 func testFencing(t *testing.T, brokers []string) {
 	c := newClient(t, brokers)
 	name := newTopic(t, c, 1, nil)
@@ -242,4 +278,30 @@ func testTxnLarge(t *testing.T, brokers []string) {
 			require.True(t, strings.HasPrefix(string(r.Value), fmt.Sprint(2*i+int(p), "x")), "record %d", i)
 		}
 	}
+}
+
+// A transaction whose owner is silent is aborted by the broker. Readers wait until then and no longer,
+// and the owner, coming back, learns that it is no more.
+func testTxnTimeout(t *testing.T, brokers []string) {
+	c := newClient(t, brokers, func(cfg *Config) { cfg.TransactionTimeout = time.Second })
+	name := newTopic(t, c, 1, nil)
+	tx, err := c.NewTransactor(t.Context(), unique("txn"))
+	require.NoError(t, err)
+	require.NoError(t, tx.open(t.Context(), []Record{record(name, "k", "left open")}))
+	mustProduce(t, newProducer(t, c, ProducerConfig{}), record(name, "k", "behind"))
+	begin := time.Now()
+	for {
+		got, err := c.Fetch(t.Context(), FetchRequest{Topic: name, MaxWait: time.Second})
+		require.NoError(t, err)
+		if len(got.Records) > 0 {
+			require.Equal(t, []string{"behind"}, values(got.Records))
+			break
+		}
+		require.Zero(t, got.Next)
+		require.Less(t, time.Since(begin), time.Minute, "the transaction stays open")
+	}
+	err = tx.Commit(t.Context(), Txn{Records: []Record{record(name, "k", "late")}})
+	require.ErrorIs(t, err, ErrFenced)
+	require.False(t, errors.Is(err, ErrOutcomeUnknown), err)
+	require.Equal(t, []string{"behind"}, values(readEnded(t, c, name, 0)))
 }

@@ -119,6 +119,10 @@ func isTransient(err error) bool {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrClosed) {
 		return false
 	}
+	var refused refusal
+	if errors.As(err, &refused) {
+		return false
+	}
 	var code kafkago.Error
 	if errors.As(err, &code) {
 		switch {

@@ -1,13 +1,15 @@
 package kafka
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
-	"github.com/ringback/ringback/pkg/fault"
+	kafkago "github.com/segmentio/kafka-go"
 )
 
 // FetchRequest asks for the records of one partition from Offset on.
@@ -41,36 +43,54 @@ func (c *Client) Fetch(ctx context.Context, req FetchRequest) (Fetched, error) {
 	}
 	// The wait is the broker's; the answer must still fit into the request's time.
 	req.MaxWait = min(req.MaxWait, c.cfg.RequestTimeout/2)
-	wait := req.MaxWait
-	const confirmations = 2
-	for empty := 0; ; {
+	got, err := c.fetch(ctx, req, req.MaxWait)
+	switch {
+	case isCode(err, kafkago.OffsetOutOfRange):
+		got, err = c.outOfRange(ctx, req)
+	case err == nil && got.Next == req.Offset && got.LastStable > req.Offset:
+		got, err = c.passOver(ctx, req, got)
+	}
+	if err != nil {
+		return Fetched{}, classed(fmt.Sprintf("fetch %s[%d] at %d", req.Topic, req.Partition, req.Offset), err)
+	}
+	return got, nil
+}
+
+// fetch gets one answer on the partition. Where its leader has just moved it asks the new one, and
+// where the broker throttles it waits.
+func (c *Client) fetch(ctx context.Context, req FetchRequest, wait time.Duration) (Fetched, error) {
+	const moves = 3
+	moved, throttled := 0, time.Duration(0)
+	for {
 		res, err := c.fetchOnce(ctx, req, wait)
+		if hasMoved(err) && moved < moves {
+			if moved++; !sleep(ctx, time.Duration(moved)*20*time.Millisecond) {
+				return Fetched{}, ctx.Err()
+			}
+			continue
+		}
 		if err != nil {
-			return Fetched{}, classed(fmt.Sprintf("fetch %s[%d] at %d", req.Topic, req.Partition, req.Offset), err)
+			return Fetched{}, err
+		}
+		if res.held > 0 {
+			res.release()
+			// A quota holds the answer back, by default for up to 11 s: no outage until it lasts as long
+			// as one.
+			if throttled += res.held; throttled > 3*c.cfg.RequestTimeout {
+				return Fetched{}, fmt.Errorf("the broker throttles this client for %v", res.held)
+			}
+			if !sleep(ctx, res.held) {
+				return Fetched{}, ctx.Err()
+			}
+			continue
 		}
 		got, err := res.filter(req)
 		res.release()
-		switch {
-		case errors.Is(err, errShortBatch):
-			// One batch is larger than the answer was allowed to be.
-			if req.MaxBytes >= maxBatchBytes {
-				return Fetched{}, fault.Outagef("kafka: fetch %s[%d] at %d: %w", req.Topic, req.Partition, req.Offset, err)
-			}
-			req.MaxBytes *= 4
+		if errors.Is(err, errShortBatch) && req.MaxBytes < maxBatchBytes {
+			req.MaxBytes *= 4 // one batch is larger than the answer was allowed to be
 			continue
-		case err != nil:
-			return Fetched{}, fault.Outagef("kafka: fetch %s[%d] at %d: %w", req.Topic, req.Partition, req.Offset, err)
 		}
-		if got.Next > req.Offset || got.LastStable <= req.Offset {
-			return got, nil
-		}
-		// The log goes on, nothing holds it back, and yet there is no batch: compaction has removed
-		// all up to the end. Asked again to be sure, since a step here passes over the gap for good.
-		if empty++; empty > confirmations {
-			got.Next = got.LastStable
-			return got, nil
-		}
-		wait = 0
+		return got, err
 	}
 }
 
@@ -80,7 +100,10 @@ func (res *fetchResponse) filter(req FetchRequest) (Fetched, error) {
 		Next:     req.Offset,
 		LogStart: res.logStart, LastStable: res.lastStable, HighWatermark: res.highWatermark,
 	}
+	// Brokers list aborted transactions in the order in which they ended, not in which they began: a
+	// long one comes behind those that began and ended inside it.
 	aborted := res.aborted
+	slices.SortFunc(aborted, func(a, b abortedTransaction) int { return cmp.Compare(a.firstOffset, b.firstOffset) })
 	aborting := map[int64]bool{} // producers whose open transaction will turn out aborted
 	names := map[string]string{}
 	buf := res.records

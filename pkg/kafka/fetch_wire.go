@@ -7,13 +7,17 @@ import (
 	"io"
 	"math"
 	"sync"
+	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
 )
 
-// fetchMessage is a Fetch request, v4 to v11, of one partition with isolation read_committed. It is
+// fetchMessage is a Fetch request, v4 to v10, of one partition with isolation read_committed. It is
 // read by code of its own, because kafka-go's throws away a batch's last offset and its kind of
 // timestamp: the one is needed to pass compacted batches, the other to know what a time means.
+//
+// From v11 on followers answer too, and a leader may send a reader to one of them by an answer
+// without records. Neither is wanted: only the leader knows where the log ends.
 type fetchMessage struct {
 	topic     string
 	partition int32
@@ -21,6 +25,8 @@ type fetchMessage struct {
 	maxBytes  int32
 	maxWait   int32 // milliseconds
 }
+
+const maxFetchVersion = 10
 
 type abortedTransaction struct {
 	pid         int64
@@ -30,6 +36,7 @@ type abortedTransaction struct {
 // fetchResponse is its answer. records belongs to a pool until release.
 type fetchResponse struct {
 	code                                int16
+	held                                time.Duration // set: throttled, with nothing on the partition
 	highWatermark, lastStable, logStart int64
 	aborted                             []abortedTransaction
 	records                             []byte
@@ -49,8 +56,9 @@ func (res *fetchResponse) release() {
 }
 
 func (m *fetchMessage) exchange(rw io.ReadWriter, version int16, correlation int32, clientID string) (protocol.Message, error) {
-	if version < 4 || version > 11 {
-		return nil, fmt.Errorf("broker has no Fetch between v4 and v11 (v%d was negotiated)", version)
+	version = min(version, maxFetchVersion) // brokers take all between what they say is the least and the most
+	if version < 4 {
+		return nil, fmt.Errorf("broker has no Fetch from v4 on (v%d was negotiated)", version)
 	}
 	if _, err := rw.Write(m.appendTo(nil, version, correlation, clientID)); err != nil {
 		return nil, err
@@ -118,9 +126,6 @@ func (m *fetchMessage) appendTo(b []byte, version int16, correlation int32, clie
 	if version >= 7 {
 		b = be.AppendUint32(b, 0) // forgotten topics
 	}
-	if version >= 11 {
-		b = appendString(b, "") // rack
-	}
 	be.PutUint32(b, uint32(len(b)-4))
 	return b
 }
@@ -132,7 +137,7 @@ func appendString(b []byte, s string) []byte {
 // parse reads the body of an answer.
 func (res *fetchResponse) parse(buf []byte, version int16, m *fetchMessage) error {
 	d := fields{buf: buf}
-	d.int32() // throttle time
+	throttle := time.Duration(d.int32()) * time.Millisecond
 	if version >= 7 {
 		if code := d.int16(); code != 0 {
 			res.code = code
@@ -155,9 +160,6 @@ func (res *fetchResponse) parse(buf []byte, version int16, m *fetchMessage) erro
 			for range d.length(16) {
 				aborted = append(aborted, abortedTransaction{pid: d.int64(), firstOffset: d.int64()})
 			}
-			if version >= 11 {
-				d.int32() // preferred read replica
-			}
 			records := d.take(int(max(0, d.int32())))
 			if d.bad {
 				return errors.New("malformed Fetch answer")
@@ -171,6 +173,10 @@ func (res *fetchResponse) parse(buf []byte, version int16, m *fetchMessage) erro
 	}
 	if d.bad {
 		return errors.New("malformed Fetch answer")
+	}
+	if throttle > 0 {
+		res.held = throttle
+		return nil
 	}
 	return errNoAnswer
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -98,7 +100,7 @@ func (g Generation) CommitOffsets(offsets map[string]map[int32]int64) error {
 			all[topic][int(p)] = offset
 		}
 	}
-	return classed("commit offsets of group "+g.GroupID, g.commit(all))
+	return classed("commit offsets of group "+g.GroupID, g.client.security.deniedGroup(g.GroupID, slices.Collect(maps.Keys(offsets)), g.commit(all)))
 }
 
 // Handler works on one partition until ctx ends, which it does when the group rebalances or closes.
@@ -119,13 +121,33 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle Handler) 
 	if err := c.awaitTopics(ctx, cfg); err != nil || ctx.Err() != nil {
 		return err
 	}
-	balancer := &stickyBalancer{}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	m := &member{client: c, cfg: cfg, balancer: &stickyBalancer{}, handle: handle, ctx: ctx, fail: cancel}
+	if err := m.join(); err != nil {
+		return err
+	}
+	err := m.run()
+	cancel(nil)
+	m.handlers.Wait()
+	m.goodbyes.Wait()
+	m.leave()
+	return err
+}
+
+// join begins to join the group, each time by way of the next broker: kafka-go asks the first one that
+// takes a connection who coordinates the group, and where that one never answers it asks it for ever.
+func (m *member) join() error {
+	c, cfg := m.client, m.cfg
+	brokers := c.cfg.Brokers
+	at := m.joins % len(brokers)
+	m.joins++
 	group, err := kafkago.NewConsumerGroup(kafkago.ConsumerGroupConfig{
 		ID:                     cfg.ID,
-		Brokers:                c.cfg.Brokers,
+		Brokers:                slices.Concat(brokers[at:], brokers[:at]),
 		Topics:                 cfg.Topics,
 		Dialer:                 &kafkago.Dialer{ClientID: c.cfg.ClientID, Timeout: c.cfg.DialTimeout, DialFunc: c.conns.dial},
-		GroupBalancers:         []kafkago.GroupBalancer{balancer},
+		GroupBalancers:         []kafkago.GroupBalancer{m.balancer},
 		HeartbeatInterval:      cfg.HeartbeatInterval,
 		SessionTimeout:         cfg.SessionTimeout,
 		RebalanceTimeout:       cfg.RebalanceTimeout,
@@ -137,15 +159,8 @@ func (c *Client) RunGroup(ctx context.Context, cfg GroupConfig, handle Handler) 
 	if err != nil {
 		return fault.Misconfigf("kafka: group %s: %w", cfg.ID, err)
 	}
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	m := &member{client: c, cfg: cfg, group: group, balancer: balancer, handle: handle, ctx: ctx, fail: cancel}
-	err = m.run()
-	cancel(nil)
-	m.handlers.Wait()
-	m.goodbyes.Wait()
-	m.leave()
-	return err
+	m.group = group
+	return nil
 }
 
 // awaitTopics waits until the topics are there: a group joined before gets no partitions.
@@ -180,6 +195,7 @@ type member struct {
 	client   *Client
 	cfg      GroupConfig
 	group    *kafkago.ConsumerGroup
+	joins    int
 	balancer *stickyBalancer
 	handle   Handler
 	ctx      context.Context
@@ -206,17 +222,21 @@ func (m *member) run() error {
 			return nil
 		}
 		if err != nil {
-			err = classed("group "+m.cfg.ID, err)
+			err = classed("group "+m.cfg.ID, m.client.security.deniedGroup(m.cfg.ID, m.cfg.Topics, err))
 			if m.client.ctx.Err() != nil {
 				return fault.Outagef("kafka: group %s: %w", m.cfg.ID, ErrClosed)
 			}
 			if fault.ClassOf(err) != fault.Outage && !errors.Is(err, ErrRebalanced) {
 				return err
 			}
-			// kafka-go makes the pause before it tries again.
 			if !isCode(err, kafkago.RebalanceInProgress) {
 				m.cfg.OnOutage(err)
 				m.goodbye()
+				_ = m.group.Close() // it has forgotten its membership, and makes a pause
+				sleep(m.ctx, m.cfg.JoinBackoff)
+				if err := m.join(); err != nil {
+					return err
+				}
 			}
 			continue
 		}

@@ -29,6 +29,7 @@ type partitionQueue struct {
 	records int // in items and in the batch under way
 	bytes   int
 	closing bool
+	trouble error // why the batch under way was not written; nil once one was
 
 	// Of the sender alone.
 	builder    batchBuilder
@@ -117,9 +118,10 @@ func (q *partitionQueue) take() (ok bool) {
 }
 
 // putBack returns the batch under way, which was certainly not written, to the head of the queue.
-func (q *partitionQueue) putBack() {
+func (q *partitionQueue) putBack(why error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	q.trouble = why
 	kept := q.batch[:0]
 	for _, it := range q.batch {
 		if it.call.leaving.Load() {
@@ -136,6 +138,9 @@ func (q *partitionQueue) putBack() {
 // settle decides the batch under way: all of it lies at offset base and behind, or failed with err.
 func (q *partitionQueue) settle(base int64, err error) {
 	q.mu.Lock()
+	if err == nil {
+		q.trouble = nil
+	}
 	for i := range q.batch {
 		q.records--
 		q.bytes -= q.batch[i].size

@@ -46,7 +46,15 @@ func (q *partitionQueue) run() {
 	q.failAll(q.notSent(ErrClosed))
 }
 
+// notSent is the error of records that waited in vain; who gave them up says less than what they
+// waited for.
 func (q *partitionQueue) notSent(cause error) error {
+	q.mu.Lock()
+	trouble := q.trouble
+	q.mu.Unlock()
+	if trouble != nil {
+		return fault.Outagef("kafka: produce to %v: not sent: %w: %v", q, cause, trouble)
+	}
 	return fault.Outagef("kafka: produce to %v: not sent: %w", q, cause)
 }
 
@@ -104,19 +112,19 @@ func (q *partitionQueue) refuse(err error) bool {
 	case code == kafkago.MessageSizeTooLarge || code == kafkago.RecordListTooLarge:
 		if q.builder.count > 1 {
 			q.maxBytes = max(1, len(q.builder.records)/2)
-			q.putBack()
+			q.putBack(err)
 			return true
 		}
 		q.maxBytes = q.producer.cfg.BatchBytes // it was this record, not the size of the batches
 	case isStaleSequence(code):
 		q.stale = true
-		q.putBack()
+		q.putBack(err)
 		return false
 	case q.producer.ctx.Err() != nil:
 		q.settle(-1, q.notSent(ErrClosed))
 		return true
 	case isTransient(err):
-		q.putBack()
+		q.putBack(err)
 		return false
 	}
 	q.settle(-1, classed(fmt.Sprintf("produce to %v", q), err))

@@ -337,6 +337,52 @@ func TestProducerLinger(t *testing.T) {
 	require.EqualValues(t, 1, requests.Hits())
 }
 
+// Closing while the brokers are gone, with something of each kind under way, leaves nothing running.
+func TestNothingLeaksInOutage(t *testing.T) {
+	cluster := newFake(t)
+	before := goleak.IgnoreCurrent()
+	c, err := New(Config{Brokers: cluster.ListenAddrs(), RequestTimeout: 300 * time.Millisecond, DialTimeout: 300 * time.Millisecond})
+	require.NoError(t, err)
+	name := newTopic(t, c, 1, nil)
+	p := c.NewProducer(ProducerConfig{})
+	mustProduce(t, p, record(name, "a", "v"))
+	tx, err := c.NewTransactor(t.Context(), "id")
+	require.NoError(t, err)
+	ctx, cancel := context.WithCancel(t.Context())
+	joined := make(chan struct{})
+	outage := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = c.RunGroup(ctx, GroupConfig{
+			ID: "g", Topics: []string{name}, HeartbeatInterval: 20 * time.Millisecond, JoinBackoff: 20 * time.Millisecond, LeaveTimeout: 100 * time.Millisecond,
+			OnOutage: func(error) {
+				select {
+				case outage <- struct{}{}:
+				default:
+				}
+			},
+		}, func(ctx context.Context, _ Generation, _ string, _ int32) error {
+			close(joined)
+			<-ctx.Done()
+			return nil
+		})
+	})
+	<-joined
+	cluster.Close()
+	wg.Go(func() { _ = p.Produce(ctx, []Record{record(name, "a", "v")}) })
+	wg.Go(func() { _ = tx.Commit(ctx, Txn{Records: []Record{record(name, "a", "v")}}) })
+	for range 3 {
+		<-outage // it tries again, and again
+		_, err = c.Fetch(ctx, FetchRequest{Topic: name, MaxWait: time.Second})
+		require.Equal(t, fault.Outage, fault.ClassOf(err), err)
+	}
+	cancel()
+	wg.Wait()
+	_ = p.Close(ctx)
+	c.Close()
+	goleak.VerifyNone(t, before)
+}
+
 // Closing leaves nothing running.
 func TestNothingLeaks(t *testing.T) {
 	cluster := newFake(t)

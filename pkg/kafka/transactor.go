@@ -173,7 +173,7 @@ func (t *Transactor) commit(ctx context.Context, budget time.Duration) error {
 		}
 		t.dead = fmt.Errorf("kafka: transaction %s: %w: %w", t.id, ErrFenced, err)
 		return t.dead
-	case isCode(err, kafkago.InvalidTransactionState):
+	case isCode(err, kafkago.InvalidTransactionState) && !maybe:
 		return err // the coordinator has aborted it
 	case maybe:
 		t.dead = fmt.Errorf("kafka: transaction %s: commit: %w: %w", t.id, ErrOutcomeUnknown, err)

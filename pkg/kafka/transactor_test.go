@@ -2,6 +2,7 @@ package kafka
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -153,28 +154,36 @@ func TestTxnCommitAnswerLost(t *testing.T) {
 	require.Equal(t, []string{"v"}, b.committed(t))
 }
 
-// The commit's answer is lost and another owner comes before it can be asked for again: nobody can
-// tell whether it was committed, and Commit does not pretend to.
+// The commit's answer is lost, and what is answered when it is asked for again tells nothing of the
+// first: another owner has come, or no transaction is open. Commit does not pretend to know.
 func TestTxnCommitUnknown(t *testing.T) {
 	t.Parallel()
-	b := newTxnBundle(t)
-	ends := 0
-	b.cluster.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
-		b.cluster.KeepControl()
-		if ends++; ends == 1 {
-			b.network.losing(first(1))
-			return nil, nil, false
-		}
-		res := req.ResponseKind().(*kmsg.EndTxnResponse)
-		res.ErrorCode = kerr.ProducerFenced.Code
-		return res, nil, true
-	})
-	err := b.commit(t.Context(), "v")
-	require.ErrorIs(t, err, ErrOutcomeUnknown)
-	require.ErrorIs(t, err, ErrFenced)
-	require.NotEqual(t, fault.Outage, fault.ClassOf(err), "it is not to be repeated")
-	require.ErrorIs(t, b.commit(t.Context(), "v"), ErrOutcomeUnknown, "repeating it here could commit it twice")
-	require.Equal(t, []string{"v"}, b.committed(t))
+	for _, tc := range []struct {
+		second *kerr.Error
+		fenced bool
+	}{{kerr.ProducerFenced, true}, {kerr.InvalidProducerEpoch, true}, {kerr.InvalidTxnState, false}} {
+		t.Run(tc.second.Message, func(t *testing.T) {
+			t.Parallel()
+			b := newTxnBundle(t)
+			ends := 0
+			b.cluster.ControlKey(int16(kmsg.EndTxn), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				b.cluster.KeepControl()
+				if ends++; ends == 1 {
+					b.network.losing(first(1))
+					return nil, nil, false
+				}
+				res := req.ResponseKind().(*kmsg.EndTxnResponse)
+				res.ErrorCode = tc.second.Code
+				return res, nil, true
+			})
+			err := b.commit(t.Context(), "v")
+			require.ErrorIs(t, err, ErrOutcomeUnknown)
+			require.Equal(t, tc.fenced, errors.Is(err, ErrFenced))
+			require.NotEqual(t, fault.Outage, fault.ClassOf(err), "it is not to be repeated")
+			require.ErrorIs(t, b.commit(t.Context(), "v"), ErrOutcomeUnknown, "repeating it here could commit it twice")
+			require.Equal(t, []string{"v"}, b.committed(t))
+		})
+	}
 }
 
 // A coordinator that stays silent to the commit: unknown as well, after a while.

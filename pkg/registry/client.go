@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -32,18 +33,17 @@ var ErrUnsupportedSchema = errors.New("registry: not a self-contained Avro schem
 
 // Config says where the registry is. The tags are go-envconfig's.
 type Config struct {
-	URL          string        `env:"URL, default=http://localhost:8081"` // several are separated by commas
+	URL          string        `env:"URL, default=http://localhost:8081"` // several are separated by commas, and asked in turn
 	Username     string        `env:"USERNAME"`
-	PasswordFile string        `env:"PASSWORD_FILE"` // file that holds the password of Username
-	CAFile       string        `env:"CA_FILE"`       // PEM file of the authorities to trust; empty: the system's
-	Timeout      time.Duration `env:"TIMEOUT, default=5s"`
+	PasswordFile string        `env:"PASSWORD_FILE"`       // file that holds the password of Username
+	CAFile       string        `env:"CA_FILE"`             // PEM file of the authorities to trust; empty: the system's
+	Timeout      time.Duration `env:"TIMEOUT, default=5s"` // of one request
 }
 
 // Client talks to a registry. It is safe for concurrent use.
 type Client struct {
-	sr      *sr.Client
-	http    *http.Client
-	timeout time.Duration
+	at   []*sr.Client // one for each address
+	http *http.Client
 
 	schemas sync.Map // schema id -> string
 	flight  singleflight.Group
@@ -66,34 +66,63 @@ func New(cfg Config) (*Client, error) {
 		}
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	c := &Client{http: &http.Client{Transport: transport, Timeout: cfg.Timeout}, timeout: cfg.Timeout}
-	var urls []string
-	for u := range strings.SplitSeq(cfg.URL, ",") {
-		if u = strings.TrimSpace(u); u == "" {
-			continue
-		}
-		// sr would print it in the text of every failure (invariant 10).
-		if strings.ContainsRune(u, '@') {
-			return nil, fault.Misconfigf("registry: credentials do not belong into the URL: use the user name and the password file")
-		}
-		urls = append(urls, u)
+	c := &Client{http: &http.Client{Transport: transport, Timeout: cfg.Timeout}}
+	urls, err := addresses(cfg.URL)
+	if err != nil {
+		return nil, err
 	}
-	if len(urls) == 0 {
-		return nil, fault.Misconfigf("registry: no URL")
-	}
-	opts := []sr.ClientOpt{sr.URLs(urls...), sr.HTTPClient(c.http), sr.UserAgent("ringback")}
-	if cfg.Username != "" {
+	opts := []sr.ClientOpt{sr.HTTPClient(c.http), sr.UserAgent("ringback")}
+	switch {
+	case cfg.Username == "" && cfg.PasswordFile != "":
+		return nil, fault.Misconfigf("registry: a password file without a user name: it would not be used")
+	case cfg.Username != "":
 		password, err := os.ReadFile(cfg.PasswordFile)
 		if err != nil {
 			return nil, fault.Misconfigf("registry: password file: %w", err)
 		}
 		opts = append(opts, sr.BasicAuth(cfg.Username, strings.TrimRight(string(password), "\r\n")))
 	}
-	var err error
-	if c.sr, err = sr.NewClient(opts...); err != nil {
-		return nil, fault.Misconfigf("registry: %w", err)
+	for _, u := range urls {
+		one, err := sr.NewClient(append(opts[:len(opts):len(opts)], sr.URLs(u))...)
+		if err != nil {
+			return nil, fault.Misconfigf("registry: %w", err)
+		}
+		c.at = append(c.at, one)
 	}
 	return c, nil
+}
+
+// addresses reads a list of URLs. One that could never be asked is told now: later it would look like an outage.
+func addresses(list string) ([]string, error) {
+	var urls []string
+	for text := range strings.SplitSeq(list, ",") {
+		if text = strings.TrimSpace(text); text == "" {
+			continue
+		}
+		// sr would print it in the text of every failure (invariant 10).
+		if strings.ContainsRune(text, '@') {
+			return nil, fault.Misconfigf("registry: credentials do not belong into the URL: use the user name and the password file")
+		}
+		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+			return nil, fault.Misconfigf("registry: the URL %q is not of the form http://host:port", text)
+		}
+		urls = append(urls, text)
+	}
+	if len(urls) == 0 {
+		return nil, fault.Misconfigf("registry: no URL")
+	}
+	return urls, nil
+}
+
+// ask asks one address after the other until one is not out; the error is the last one's.
+func (c *Client) ask(ctx context.Context, f func(*sr.Client) error) error {
+	var err error
+	for _, one := range c.at {
+		if err = f(one); fault.ClassOf(err) != fault.Outage || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
 }
 
 // Close closes idle connections.
@@ -102,13 +131,18 @@ func (c *Client) Close() { c.http.CloseIdleConnections() }
 // Register registers an Avro schema under the subject and returns its id; one that is
 // there already keeps its id. A schema that the registry refuses, as incompatible or
 // invalid, is a misconfiguration; a registry that is away is an outage.
-func (c *Client) Register(ctx context.Context, subject, schema string) (int, error) {
-	id, err := c.sr.RegisterSchema(ctx, subject, sr.Schema{Schema: schema, Type: sr.TypeAvro}, -1, -1)
+func (c *Client) Register(ctx context.Context, subject, schema string) (id int, err error) {
+	err = c.ask(ctx, func(at *sr.Client) (err error) {
+		if id, err = at.RegisterSchema(ctx, subject, sr.Schema{Schema: schema, Type: sr.TypeAvro}, -1, -1); err != nil {
+			return classify(err, "register "+subject)
+		}
+		if id <= 0 {
+			return fault.Outagef("registry: register %s: the answer has no schema id", subject)
+		}
+		return nil
+	})
 	if err != nil {
-		return 0, classify(err, "register "+subject)
-	}
-	if id <= 0 {
-		return 0, fault.Outagef("registry: register %s: the answer has no schema id", subject)
+		return 0, err
 	}
 	c.schemas.Store(id, schema)
 	return id, nil
@@ -123,9 +157,7 @@ func (c *Client) SchemaByID(ctx context.Context, id int) (string, error) {
 	}
 	// One caller's cancellation must not fail the others who wait for the same answer.
 	ch := c.flight.DoChan(strconv.Itoa(id), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.timeout)
-		defer cancel()
-		return c.fetch(ctx, id)
+		return c.fetch(context.WithoutCancel(ctx), id) // each address has Config.Timeout
 	})
 	select {
 	case r := <-ch:
@@ -142,17 +174,23 @@ func (c *Client) fetch(ctx context.Context, id int) (string, error) {
 	if s, ok := c.schemas.Load(id); ok {
 		return s.(string), nil
 	}
-	s, err := c.sr.SchemaByID(ctx, id)
-	if err != nil {
+	var s sr.Schema
+	err := c.ask(ctx, func(at *sr.Client) (err error) {
+		s, err = at.SchemaByID(ctx, id)
 		var re *sr.ResponseError
+		switch {
 		// Only the registry's own code counts: a 404 of something else on that address is an outage.
-		if errors.As(err, &re) && re.ErrorCode == sr.ErrSchemaNotFound.Code {
-			return "", fmt.Errorf("%w %d", ErrUnknownSchema, id)
+		case errors.As(err, &re) && re.ErrorCode == sr.ErrSchemaNotFound.Code:
+			return fmt.Errorf("%w %d", ErrUnknownSchema, id)
+		case err != nil:
+			return classify(err, "schema "+strconv.Itoa(id))
+		case s.Schema == "":
+			return fault.Outagef("registry: schema %d: the answer has no schema", id)
 		}
-		return "", classify(err, "schema "+strconv.Itoa(id))
-	}
-	if s.Schema == "" {
-		return "", fault.Outagef("registry: schema %d: the answer has no schema", id)
+		return nil
+	})
+	if err != nil {
+		return "", err
 	}
 	if s.Type != sr.TypeAvro || len(s.References) > 0 {
 		return "", fmt.Errorf("schema %d: %w", id, ErrUnsupportedSchema)

@@ -201,9 +201,13 @@ func TestMisconfigurations(t *testing.T) {
 	for name, cfg := range map[string]registry.Config{
 		"no URL":           {URL: " , "},
 		"no password file": {URL: "http://r", Username: "u"},
+		"no user name":     {URL: "http://r", PasswordFile: noPEM},
 		"no CA file":       {URL: "http://r", CAFile: filepath.Join(dir, "none")},
 		"no certificate":   {URL: "http://r", CAFile: noPEM},
 		"a secret in it":   {URL: "http://user:s3cret@r"},
+		"no scheme":        {URL: "registry:8081"},
+		"another scheme":   {URL: "http://r,tcp://r:8081"},
+		"no host":          {URL: "http:///r"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -2,6 +2,7 @@ package session_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -16,10 +17,7 @@ func BenchmarkProcess(b *testing.B) {
 		callback.AgentConnected, callback.DialogEnded, callback.Completed,
 	}
 	kind, result := "CALL", "CONNECTED"
-	var decoded callback.Data
-	rules := session.Rules{Decode: func([]byte) (callback.Data, error) { return decoded, nil }}
-	p := session.NewPartition(rules, 0)
-	raw := make([]byte, 60)
+	p := session.NewPartition(session.Rules{}, 0)
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
@@ -30,7 +28,7 @@ func BenchmarkProcess(b *testing.B) {
 				Source: "/gms/1", ID: fmt.Sprintf("e%d", n), Type: steps[n/100%len(steps)], Subject: fmt.Sprintf("service-%d", id+n%100),
 				Time: callback.Micros(n) * 1000, Data: callback.Data{Kind: &kind, Result: &result},
 			}
-			records[i] = session.Record{Offset: int64(n), Time: int64(n) / 10, Event: e, Raw: raw}
+			records[i] = session.Record{Offset: int64(n), Time: int64(n) / 10, Event: e}
 			n++
 		}
 		if _, err := p.Process(records, int64(n)); err != nil {
@@ -38,4 +36,39 @@ func BenchmarkProcess(b *testing.B) {
 		}
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(n), "ns/event")
+}
+
+// BenchmarkRestore takes in the states of sessions, and says what memory each holds.
+func BenchmarkRestore(b *testing.B) {
+	open := session.New("")
+	open.Started, open.LastNews, open.DueAt = true, 1<<40, 1<<41
+	target := "SalesAgents@StatServer.GA"
+	for n := range 6 {
+		id := fmt.Sprintf("g7-%d-%d-%020d", 1_000_000+n, n, n)
+		open.Add(&callback.Event{
+			Source: "/gms/sipcluster-1", ID: id, Type: callback.Types[n], Time: callback.Micros(1e15 + n*1e7), Data: callback.Data{Target: &target, IxnID: &id},
+		}, 1<<30+int64(n))
+	}
+	marker := &session.State{ClosedAt: 1 << 40, DueAt: 1 << 41, NextSequence: 3}
+	for name, state := range map[string]*session.State{"open": open, "closed": marker} {
+		b.Run(name, func(b *testing.B) {
+			encoded := state.Append(nil)
+			var before, after runtime.MemStats
+			runtime.GC()
+			runtime.ReadMemStats(&before)
+			p := session.NewPartition(session.Rules{}, 0)
+			b.ResetTimer()
+			for i := range b.N {
+				if err := p.Restore(fmt.Sprintf("370-%08x-%04x-4%03x-8%03x-%012x", i, i%65536, i%4096, i%4096, i), encoded); err != nil {
+					b.Fatal(err)
+				}
+			}
+			b.StopTimer()
+			runtime.GC()
+			runtime.ReadMemStats(&after)
+			b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/float64(b.N), "heap-B/session")
+			b.ReportMetric(float64(len(encoded)), "encoded-B")
+			runtime.KeepAlive(p)
+		})
+	}
 }

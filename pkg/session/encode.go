@@ -41,34 +41,19 @@ func (s *State) Append(b []byte) []byte {
 	} else {
 		b = appendString(b, s.SentDigest[:])
 	}
-	if n := len(s.Events); n > 0 {
+	b = appendLong(b, callback.DataForm)
+	if n := len(s.texts); n > 0 {
 		b = appendLong(b, int64(n))
-		for i := range s.Events {
-			b = s.Events[i].append(b)
+		for _, t := range s.texts {
+			b = appendString(b, t)
 		}
 	}
+	b = append(b, 0)
+	if n := len(s.Events); n > 0 {
+		b = appendLong(b, int64(n))
+		b = append(append(b, s.body...), s.fresh...)
+	}
 	return append(b, 0)
-}
-
-func (a *Applied) append(b []byte) []byte {
-	b = appendString(b, a.Source)
-	b = appendString(b, a.ID)
-	b = appendString(b, string(a.Type))
-	b = appendLong(b, int64(a.Time))
-	if a.TenantDBID == nil {
-		b = append(b, 0)
-	} else {
-		b = appendLong(append(b, 2), *a.TenantDBID)
-	}
-	if a.ORSSessionID == nil {
-		b = append(b, 0)
-	} else {
-		b = appendString(append(b, 2), *a.ORSSessionID)
-	}
-	b = appendString(b, a.Digest[:])
-	b = appendLong(b, int64(a.Partition))
-	b = appendLong(b, a.Offset)
-	return appendString(b, a.Raw)
 }
 
 // Head is what a partition needs to know of a state it holds encoded.
@@ -81,7 +66,7 @@ type Head struct {
 
 // ParseHead reads the head of an encoded state.
 func ParseHead(b []byte) (Head, error) {
-	d := decoder{b: b}
+	d := decoder{b: string(b[:min(len(b), headSize)])}
 	h := Head{DueAt: d.long(), Pending: d.bool()}
 	h.Closed = d.long() > 0
 	d.long() // next sequence
@@ -90,9 +75,12 @@ func ParseHead(b []byte) (Head, error) {
 	return h, d.err
 }
 
+// headSize is the most that the fields of a Head take.
+const headSize = 3*binary.MaxVarintLen64 + 3
+
 // Parse reads a state back. The state shares no memory with b.
 func Parse(serviceID string, b []byte) (*State, error) {
-	d := decoder{b: b}
+	d := decoder{b: string(b)} // one piece of memory for all its strings
 	s := &State{ServiceID: serviceID}
 	s.DueAt = d.long()
 	s.Pending = d.bool()
@@ -108,10 +96,29 @@ func Parse(serviceID string, b []byte) (*State, error) {
 	s.Dirty = d.bool()
 	s.FinalAt = d.long()
 	d.digest(&s.SentDigest)
+	if form := d.long(); d.err == nil && form != callback.DataForm {
+		d.err = fmt.Errorf("its events have form %d; this release reads form %d", form, callback.DataForm)
+	}
 	d.blocks(func() {
-		s.Events = append(s.Events, Applied{Event: callback.Event{Subject: serviceID}})
-		d.applied(&s.Events[len(s.Events)-1])
+		if s.texts == nil {
+			s.texts = make([]string, 0, 16)
+		}
+		t := d.string()
+		s.texts = append(s.texts, t)
+		s.textBytes += len(t)
 	})
+	whole, start, end := d.b, 0, 0
+	d.blocks(func() {
+		at := len(whole) - len(d.b)
+		if len(s.Events) == 0 {
+			s.Events, start = make([]Applied, 0, 8), at
+		} else if at != end && d.err == nil {
+			d.err = errors.New("its events lie in several blocks")
+		}
+		s.applied(&d)
+		end = len(whole) - len(d.b)
+	})
+	s.body = whole[start:end]
 	if d.err == nil && len(d.b) > 0 {
 		d.err = fmt.Errorf("%d bytes after its end", len(d.b))
 	}
@@ -138,7 +145,7 @@ var errShort = errors.New("it ends too early")
 
 // decoder reads Avro binary form; its first error sticks.
 type decoder struct {
-	b   []byte
+	b   string
 	err error
 }
 
@@ -146,13 +153,20 @@ func (d *decoder) long() int64 {
 	if d.err != nil {
 		return 0
 	}
-	n, size := binary.Varint(d.b)
-	if size <= 0 {
-		d.err = errShort
-		return 0
+	var n uint64
+	for i := 0; i < len(d.b) && i < binary.MaxVarintLen64; i++ {
+		c := d.b[i]
+		n |= uint64(c&0x7f) << (7 * i)
+		if c < 0x80 {
+			if i == binary.MaxVarintLen64-1 && c > 1 {
+				break
+			}
+			d.b = d.b[i+1:]
+			return int64(n>>1) ^ -int64(n&1)
+		}
 	}
-	d.b = d.b[size:]
-	return n
+	d.err = errShort
+	return 0
 }
 
 func (d *decoder) bool() bool {
@@ -171,27 +185,28 @@ func (d *decoder) bool() bool {
 	return v == 1
 }
 
-// bytes returns a part of the input; the caller copies it.
-func (d *decoder) bytes() []byte {
+// string returns a part of the input.
+func (d *decoder) string() string {
 	n := d.long()
 	if d.err != nil {
-		return nil
+		return ""
 	}
 	if n < 0 || n > maxString || n > int64(len(d.b)) {
 		d.err = errShort
-		return nil
+		return ""
 	}
 	v := d.b[:n]
 	d.b = d.b[n:]
 	return v
 }
 
-func (d *decoder) digest(to *[16]byte) {
-	v := d.bytes()
+// digest reports whether there is one.
+func (d *decoder) digest(to *[16]byte) bool {
+	v := d.string()
 	if len(v) != 0 && len(v) != len(to) {
 		d.err = fmt.Errorf("a digest of %d bytes", len(v))
 	}
-	copy(to[:], v)
+	return copy(to[:], v) > 0
 }
 
 // optional reads the branch of a union of null and another type.
@@ -218,23 +233,4 @@ func (d *decoder) blocks(item func()) {
 			item()
 		}
 	}
-}
-
-func (d *decoder) applied(a *Applied) {
-	a.Source = string(d.bytes())
-	a.ID = string(d.bytes())
-	a.Type = callback.Type(d.bytes())
-	a.Time = callback.Micros(d.long())
-	if d.optional() {
-		n := d.long()
-		a.TenantDBID = &n
-	}
-	if d.optional() {
-		v := string(d.bytes())
-		a.ORSSessionID = &v
-	}
-	d.digest(&a.Digest)
-	a.Partition = int32(d.long())
-	a.Offset = d.long()
-	a.Raw = append([]byte(nil), d.bytes()...)
 }

@@ -24,7 +24,7 @@ func (f *folded) mark(final bool) {
 // process is in it.
 func (w *work) send(f *folded, cause callback.Cause, final bool) {
 	s := w.state
-	digest := f.digest(final)
+	f.mark(final)
 	u := callback.UserEvent{
 		Sequence:                s.NextSequence,
 		Cause:                   cause,
@@ -39,31 +39,53 @@ func (w *work) send(f *folded, cause callback.Cause, final bool) {
 		Events:                  make([]callback.SourceEvent, len(f.events)),
 	}
 	for i := range f.events {
-		e := &s.Events[f.order[i]]
-		u.Events[i] = callback.SourceEvent{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time, Partition: e.Partition, Offset: e.Offset}
+		e := &f.events[i]
+		u.Events[i] = callback.SourceEvent{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time, Partition: w.rules.partition, Offset: s.Events[f.order[i]].Offset}
 	}
-	sets := func(v callback.Value, name string) {
-		if v.Set && v.By >= 0 {
-			u.Events[v.By].Sets = append(u.Events[v.By].Sets, name)
-		}
-	}
-	for k := range callback.KVP(callback.NumKVPs) {
-		sets(f.KVPs[k], k.String())
-	}
-	sets(f.DesiredTime, "DESIRED_TIME_TS")
-	sets(f.PushDeliveryConfirmed, "PUSH_DELIVERY_CONFIRMED_TS")
-	sets(f.CustomerReadyToStartIxn, "CUSTOMER_READY_TO_START_IXN_TS")
-
+	f.credit(u.Events)
 	s.NextSequence++
 	// A START that could only be sent after the FINAL (a mandatory KVP came late)
 	// leaves the session ended; the correction that follows carries the values.
 	if cause != callback.CauseStart {
-		s.Final, s.SentDigest = final, digest
+		s.Final, s.SentDigest = final, fold.Digest(&f.Result)
 	}
 	if final {
 		s.FinalAt = max(w.at, w.clock)
 	}
 	w.out.UserEvents = append(w.out.UserEvents, u)
+}
+
+// credit says of each event what it set. All the names share one piece of memory.
+func (f *folded) credit(events []callback.SourceEvent) {
+	type set struct {
+		name string
+		by   int32
+	}
+	var room [callback.NumKVPs + 3]set
+	all := room[:0]
+	counts := make([]int32, len(events))
+	add := func(v *callback.Value, name string) {
+		if v.Set && v.By >= 0 {
+			all = append(all, set{name, v.By})
+			counts[v.By]++
+		}
+	}
+	for k := range callback.KVP(callback.NumKVPs) {
+		add(&f.KVPs[k], k.String())
+	}
+	add(&f.DesiredTime, "DESIRED_TIME_TS")
+	add(&f.PushDeliveryConfirmed, "PUSH_DELIVERY_CONFIRMED_TS")
+	add(&f.CustomerReadyToStartIxn, "CUSTOMER_READY_TO_START_IXN_TS")
+	names := make([]string, len(all))
+	for i := range events {
+		if n := counts[i]; n > 0 {
+			events[i].Sets, names = names[:0:n], names[n:]
+		}
+	}
+	for i := range all {
+		e := &events[all[i].by]
+		e.Sets = append(e.Sets, all[i].name)
+	}
 }
 
 func seconds(v callback.Value) *int64 {

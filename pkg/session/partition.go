@@ -1,7 +1,6 @@
 package session
 
 import (
-	"container/heap"
 	"errors"
 	"slices"
 	"strings"
@@ -20,7 +19,6 @@ type Record struct {
 	Time   int64 // the record's timestamp: milliseconds
 
 	Event *callback.Event
-	Raw   []byte // the event's data in Avro binary form
 	Tick  bool
 	Flush bool // of a tick: settle and offer-grace deadlines are due
 	Bad   *callback.BadRecord
@@ -64,53 +62,54 @@ type Effects struct {
 	TimedOut          int
 }
 
-type held struct {
-	encoded []byte
-	due     int64
-	timer   int64 // due of its entry in the heap; 0 without one
-	pending bool
-	phase   phase
-}
-
 // Partition holds the sessions of one partition of the lifecycle topic. It is not
 // safe for concurrent use. After an error, or when its effects could not be
 // written, it must be thrown away and restored.
 type Partition struct {
 	rules  Rules
-	number int32
 	pos    Position
-	held   map[string]*held
+	held   store
 	timers timers
 
 	// Of the batch in hand: the deadlines it may still evaluate, and the sessions it has touched, decoded.
 	budget int
-	open   map[string]*opened
+	open   map[uint32]*opened
 
-	phases [4]int // number of sessions in each
-	bytes  int
-}
-
-type opened struct {
-	*State
-	changed bool
+	phases [numPhases]int // number of sessions in each
 }
 
 // NewPartition makes a partition without sessions.
 func NewPartition(rules Rules, number int32) *Partition {
-	return &Partition{rules: rules.WithDefaults(), number: number, held: map[string]*held{}, open: map[string]*opened{}}
+	p := &Partition{rules: rules.WithDefaults(), held: newStore(), open: map[uint32]*opened{}}
+	p.rules.partition, p.rules.room = number, &room{}
+	p.timers.held = &p.held
+	return p
 }
 
 // Restore takes a state read from the changelog; nil forgets the session.
 func (p *Partition) Restore(serviceID string, encoded []byte) error {
+	slot, found := p.held.find(serviceID)
+	before := none
+	if found {
+		before = p.phase(slot)
+	}
 	if encoded == nil {
-		p.forget(serviceID)
+		if found {
+			p.forget(slot, before)
+		}
 		return nil
 	}
 	head, err := ParseHead(encoded)
 	if err != nil {
 		return err
 	}
-	p.keep(serviceID, slices.Clone(encoded), head)
+	if found {
+		p.held.put(slot, serviceID, encoded)
+	} else {
+		slot = p.held.add(serviceID, encoded)
+	}
+	p.count(before, phaseOf(head.Closed, head.Ended))
+	p.timers.arm(slot, head.DueAt)
 	return nil
 }
 
@@ -123,7 +122,7 @@ func (p *Partition) Position() Position { return p.pos }
 // Process reads records in offset order. next is the offset to fetch after them.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
-	clear(p.open)
+	clear(p.open) // should the last batch have failed
 	p.budget = maxDue
 	for i := range records {
 		err := p.read(i, &records[i], fx)
@@ -137,33 +136,45 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 			return nil, err
 		}
 	}
-	ids := make([]string, 0, len(p.open))
-	for id := range p.open {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		s, h := p.open[id], p.held[id]
-		switch {
-		case len(s.Events) == 0 && !s.Closed():
-			if h.encoded != nil { // its marker has gone, and the event that came for it was refused
-				fx.States = append(fx.States, Changed{ServiceID: id})
-			}
-			p.forget(id)
-		case p.rules.Gone(s.State, p.pos.Clock):
-			p.forget(id)
-			fx.States = append(fx.States, Changed{ServiceID: id})
-		case s.changed:
-			p.bytes -= len(h.encoded)
-			h.encoded = s.Append(make([]byte, 0, len(h.encoded)+256))
-			p.bytes += len(h.encoded)
-			fx.States = append(fx.States, Changed{ServiceID: id, Encoded: h.encoded})
-		}
-	}
+	p.write(fx)
 	p.pos.Next = next
 	fx.Position = p.pos
 	return fx, nil
 }
+
+// write encodes the sessions that have changed, in the order of their service ids.
+func (p *Partition) write(fx *Effects) {
+	all := make([]*opened, 0, len(p.open))
+	for _, s := range p.open {
+		all = append(all, s)
+	}
+	clear(p.open)
+	slices.SortFunc(all, func(a, b *opened) int { return strings.Compare(a.ServiceID, b.ServiceID) })
+	fx.States = make([]Changed, 0, len(all))
+	var room []byte // for all of them
+	for _, s := range all {
+		switch {
+		case len(s.Events) == 0 && !s.Closed(), p.rules.Gone(s.State, p.pos.Clock):
+			if s.phase != none { // else the one event that came for it was refused
+				fx.States = append(fx.States, Changed{ServiceID: s.ServiceID})
+			}
+			p.forget(s.slot, s.phase)
+		case s.changed:
+			if cap(room)-len(room) < typical {
+				room = make([]byte, 0, min(len(all), 200)*typical)
+			}
+			encoded := s.Append(room[len(room):])
+			room = room[:len(room)+min(len(encoded), cap(room)-len(room))]
+			encoded = encoded[:len(encoded):len(encoded)]
+			p.held.put(s.slot, s.ServiceID, encoded)
+			p.count(s.phase, phaseOf(s.Closed(), s.Final))
+			fx.States = append(fx.States, Changed{ServiceID: s.ServiceID, Encoded: encoded})
+		}
+	}
+}
+
+// typical is what the state of a session takes that is under way.
+const typical = 1 << 10
 
 // maxDue bounds the sessions that deadlines make a batch evaluate: a tick may make
 // any number due at once.
@@ -195,13 +206,12 @@ func (p *Partition) read(i int, r *Record, fx *Effects) error {
 	case int64(r.Event.Time)/1000 > r.Time+maxAhead.Milliseconds():
 		return p.setAside(i, callback.Bad(callback.ReasonFutureTime, "event %q of %q: its time is more than 24 h after its arrival", r.Event.ID, r.Event.Source), fx)
 	}
-	s, err := p.session(r.Event.Subject)
+	s, err := p.of(r.Event.Subject)
 	if err != nil {
 		return err
 	}
 	var out Outputs
-	e := NewApplied(r.Event, r.Event.Digest(), p.number, r.Offset, r.Raw)
-	verdict, err := p.rules.Apply(s.State, e, r.Time, p.pos.Clock, &out)
+	verdict, err := p.rules.Apply(s.State, r.Event, r.Offset, r.Time, p.pos.Clock, &out)
 	var bad *callback.BadRecord
 	if errors.As(err, &bad) {
 		return p.setAside(i, bad, fx)
@@ -232,7 +242,7 @@ func (p *Partition) due(r *Record, fx *Effects) error {
 		if !ok || due > p.pos.Clock {
 			return nil
 		}
-		if err := p.evaluate(p.timers[0].id, r, false, fx); err != nil {
+		if err := p.evaluate(p.timers.first(), r, false, fx); err != nil {
 			return err
 		}
 	}
@@ -240,37 +250,38 @@ func (p *Partition) due(r *Record, fx *Effects) error {
 
 // flush evaluates the sessions that wait for a settle or offer-grace deadline.
 func (p *Partition) flush(r *Record, fx *Effects) error {
-	var ids []string
-	for id, h := range p.held {
-		if h.pending {
-			ids = append(ids, id)
+	type waiting struct {
+		id   string
+		slot uint32
+	}
+	var all []waiting
+	for slot := range p.held.all {
+		if p.pending(slot) {
+			id, _ := p.held.get(slot)
+			all = append(all, waiting{string(id), slot})
 		}
 	}
-	slices.Sort(ids)
-	for _, id := range ids {
-		if err := p.evaluate(id, r, true, fx); err != nil {
+	slices.SortFunc(all, func(a, b waiting) int { return strings.Compare(a.id, b.id) })
+	for _, w := range all {
+		if err := p.evaluate(w.slot, r, true, fx); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (p *Partition) evaluate(id string, r *Record, flush bool, fx *Effects) error {
+func (p *Partition) evaluate(slot uint32, r *Record, flush bool, fx *Effects) error {
 	if p.budget == 0 {
 		return errPart
 	}
 	p.budget--
-	s := p.open[id]
-	if s == nil {
-		var err error
-		if s, err = p.session(id); err != nil {
-			return err
-		}
+	s, err := p.session(slot)
+	if err != nil {
+		return err
 	}
 	if p.rules.Gone(s.State, p.pos.Clock) {
 		// It is written as forgotten at the end of the batch.
-		p.held[id].timer, p.held[id].due = 0, 0
-		heap.Pop(&p.timers)
+		p.timers.remove(slot)
 		return nil
 	}
 	before := s.TimedOut
@@ -294,60 +305,4 @@ func (p *Partition) collect(out *Outputs, r *Record, fx *Effects) {
 		fx.Attached = append(fx.Attached, Due[callback.AttachedData]{a, r.Time})
 	}
 	fx.IgnoredParameters += out.IgnoredParameters
-}
-
-// session returns the session decoded, for the rest of the batch.
-func (p *Partition) session(id string) (*opened, error) {
-	if s := p.open[id]; s != nil {
-		if p.rules.Gone(s.State, p.pos.Clock) {
-			// Its marker has gone in this very batch: what comes for it begins a new session.
-			s.State = New(id)
-		}
-		return s, nil
-	}
-	s := &opened{State: New(id)}
-	h := p.held[id]
-	if h == nil {
-		id = strings.Clone(id)
-		h = &held{}
-		p.held[id] = h
-		p.phases[none]++
-	} else {
-		var err error
-		if s.State, err = Parse(id, h.encoded); err != nil {
-			return nil, err
-		}
-	}
-	p.open[id] = s
-	return s, nil
-}
-
-// settle puts the session's deadline where due and NextDue find it.
-func (p *Partition) settle(s *opened) {
-	s.changed = true
-	h := p.held[s.ServiceID]
-	h.due, h.pending = s.DueAt, s.Pending
-	p.count(h, s.Closed(), s.Final)
-	p.arm(s.ServiceID, h)
-}
-
-func (p *Partition) keep(id string, encoded []byte, head Head) {
-	h := p.held[id]
-	if h == nil {
-		h = &held{}
-		p.held[id] = h
-		p.phases[none]++
-	}
-	p.bytes += len(encoded) - len(h.encoded)
-	h.encoded, h.due, h.pending = encoded, head.DueAt, head.Pending
-	p.count(h, head.Closed, head.Ended)
-	p.arm(id, h)
-}
-
-func (p *Partition) forget(id string) {
-	if h := p.held[id]; h != nil {
-		p.bytes -= len(h.encoded)
-		p.phases[h.phase]--
-		delete(p.held, id)
-	}
 }

@@ -68,7 +68,7 @@ func TestEffectsFollowFromTheLogAlone(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		lines := draw(rt)
 		// A short life of markers lets sessions begin anew within a log.
-		rules := session.Rules{Decode: decode, Marker: time.Hour}
+		rules := session.Rules{Marker: time.Hour}
 		one := &log{t: t, p: session.NewPartition(rules, 3)}
 		var records []session.Record
 		for _, in := range lines {

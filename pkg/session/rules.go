@@ -2,7 +2,6 @@ package session
 
 import (
 	"cmp"
-	"fmt"
 	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -23,8 +22,8 @@ type Rules struct {
 	MaxEvents  int           // events a session may have; 1,000
 	MaxBytes   int           // their size; 256 KiB
 
-	// Decode decodes an event's data from Applied.Raw.
-	Decode func(raw []byte) (callback.Data, error)
+	partition int32 // of the lifecycle topic
+	room      *room
 }
 
 // WithDefaults fills what is zero.
@@ -61,7 +60,7 @@ const (
 // timestamp, clock the partition's clock after it. A *callback.BadRecord says why it
 // is dead-lettered (CONFLICT, LATE, TOO_LARGE); the state is then unchanged. Any
 // other error is a bug.
-func (r *Rules) Apply(s *State, e Applied, arrival, clock int64, out *Outputs) (Verdict, error) {
+func (r *Rules) Apply(s *State, e *callback.Event, offset, arrival, clock int64, out *Outputs) (Verdict, error) {
 	if s.Closed() {
 		return 0, callback.Bad(callback.ReasonLate, "event %q of %q: the session was closed %s after its FINAL, and its events are gone", e.ID, e.Source, r.Retention)
 	}
@@ -70,7 +69,11 @@ func (r *Rules) Apply(s *State, e Applied, arrival, clock int64, out *Outputs) (
 		if known.ID != e.ID || known.Source != e.Source {
 			continue
 		}
-		if known.Digest == e.Digest {
+		same, err := s.same(known, e)
+		if err != nil {
+			return 0, err
+		}
+		if same {
 			return AlreadyApplied, nil // invariant 3: a duplicate is no news
 		}
 		return 0, callback.Bad(callback.ReasonConflict, "event %q of %q came before with other content, at offset %d; the first stays", e.ID, e.Source, known.Offset)
@@ -78,10 +81,12 @@ func (r *Rules) Apply(s *State, e Applied, arrival, clock int64, out *Outputs) (
 	if len(s.Events) >= r.MaxEvents {
 		return 0, callback.Bad(callback.ReasonTooLarge, "event %q of %q: the session has its limit of %d events", e.ID, e.Source, r.MaxEvents)
 	}
-	if n := s.size() + e.size(); n > r.MaxBytes {
+	before := *s
+	s.add(e, offset)
+	if n := s.size(); n > r.MaxBytes {
+		*s = before
 		return 0, callback.Bad(callback.ReasonTooLarge, "event %q of %q: the session would hold %d bytes, its limit is %d", e.ID, e.Source, n, r.MaxBytes)
 	}
-	s.Events = append(s.Events, e)
 	s.LastNews = max(s.LastNews, arrival) // the clocks of several producers may differ
 	s.TimedOut = false                    // an event applied later revokes a time-out
 	s.Dirty = s.Final
@@ -103,16 +108,4 @@ func (r *Rules) Due(s *State, clock, at int64, flush bool, out *Outputs) error {
 // Gone reports whether the marker itself has outlived the lifecycle topic's records.
 func (r *Rules) Gone(s *State, clock int64) bool {
 	return s.Closed() && clock >= s.ClosedAt+r.Marker.Milliseconds()
-}
-
-func (r *Rules) decode(a *Applied) error {
-	if a.decoded {
-		return nil
-	}
-	data, err := r.Decode(a.Raw)
-	if err != nil {
-		return fmt.Errorf("session: event %q of the state cannot be decoded: %w", a.ID, err)
-	}
-	a.Data, a.decoded = data, true
-	return nil
 }

@@ -1,7 +1,6 @@
 package session_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"slices"
 	"testing"
@@ -12,19 +11,6 @@ import (
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/session"
 )
-
-// The data of an event is JSON here: the rules only carry it.
-func encode(t testing.TB, d callback.Data) []byte {
-	raw, err := json.Marshal(d)
-	require.NoError(t, err)
-	return raw
-}
-
-func decode(raw []byte) (callback.Data, error) {
-	var d callback.Data
-	err := json.Unmarshal(raw, &d)
-	return d, err
-}
 
 func ptr[T any](v T) *T { return &v }
 
@@ -58,7 +44,7 @@ type log struct {
 }
 
 func newLog(t testing.TB) *log {
-	return &log{t: t, p: session.NewPartition(session.Rules{Decode: decode}, 3)}
+	return &log{t: t, p: session.NewPartition(session.Rules{}, 3)}
 }
 
 func (l *log) record(in line) session.Record {
@@ -75,7 +61,6 @@ func (l *log) record(in line) session.Record {
 	if in.id == "" {
 		r.Event.ID = fmt.Sprintf("e%d", r.Offset)
 	}
-	r.Raw = encode(l.t, in.data)
 	return r
 }
 
@@ -268,7 +253,7 @@ func TestDuplicatesConflictsAndLimits(t *testing.T) {
 	require.EqualValues(t, []int64{3, 1, 1, 1}, []int64{pos.Read, pos.Applied, pos.AlreadyApplied, pos.DeadLettered})
 	require.Equal(t, []string{"1 START final=0 QUEUED"}, l.sent, "the first stays, and no refused event has an effect")
 
-	l = &log{t: t, p: session.NewPartition(session.Rules{Decode: decode, MaxBytes: 16 << 20}, 3)}
+	l = &log{t: t, p: session.NewPartition(session.Rules{MaxBytes: 16 << 20}, 3)}
 	for i := range 1001 {
 		l.read(line{arrives: i, happened: i, typ: callback.Queued})
 	}

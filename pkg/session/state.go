@@ -4,28 +4,6 @@ import (
 	"github.com/ringback/ringback/pkg/callback"
 )
 
-// Applied is one applied lifecycle event. Raw is its data in Avro binary form;
-// Data is decoded from it when a fold needs it.
-type Applied struct {
-	callback.Event
-	Digest    [16]byte // of its content, by which a duplicate is told from a conflict
-	Partition int32
-	Offset    int64
-	Raw       []byte
-
-	decoded bool
-}
-
-// NewApplied makes an Applied of an event whose data is at hand.
-func NewApplied(e *callback.Event, digest [16]byte, partition int32, offset int64, raw []byte) Applied {
-	return Applied{Event: *e, Digest: digest, Partition: partition, Offset: offset, Raw: raw, decoded: true}
-}
-
-// size is what the event counts against the limit of bytes: its strings and data, and 64 for the rest.
-func (a *Applied) size() int {
-	return len(a.Source) + len(a.ID) + len(a.Type) + len(a.Raw) + 64
-}
-
 // State is the state of one session. Times are milliseconds of the partition's clock.
 type State struct {
 	ServiceID string
@@ -52,6 +30,15 @@ type State struct {
 	SentDigest [16]byte
 
 	Events []Applied // in order of arrival
+
+	// The encoding of the events, which only grows at its end: each refers to the texts by
+	// number, and to the one before it.
+	texts      []string
+	textBytes  int
+	body       string // of the events that were read back
+	fresh      []byte // of those added since
+	lastTime   callback.Micros
+	lastOffset int64
 }
 
 // New returns the state of a session that has had no event.
@@ -62,12 +49,9 @@ func New(serviceID string) *State {
 // Closed reports whether only the marker of the session is left.
 func (s *State) Closed() bool { return s.ClosedAt > 0 }
 
+// size is what counts against the limit of bytes: the events, encoded, and 32 for each.
 func (s *State) size() int {
-	n := 0
-	for i := range s.Events {
-		n += s.Events[i].size()
-	}
-	return n
+	return len(s.body) + len(s.fresh) + s.textBytes + 32*len(s.Events)
 }
 
 func (s *State) has(types ...callback.Type) bool {

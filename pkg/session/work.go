@@ -21,7 +21,13 @@ type work struct {
 	folded  *folded
 }
 
-// folded is the session's events in fold order, and what they say.
+// room is where the events of an evaluation are put in order, for one after another.
+type room struct {
+	events []callback.Event
+	order  []int
+}
+
+// folded is the session's events in fold order, in the partition's room, and what they say.
 type folded struct {
 	events []callback.Event
 	order  []int // index into State.Events of each
@@ -170,16 +176,18 @@ func (w *work) fold() (*folded, error) {
 		return w.folded, nil
 	}
 	s := w.state
-	f := &folded{events: make([]callback.Event, len(s.Events)), order: make([]int, len(s.Events))}
+	room := w.rules.room
+	room.events, room.order = slices.Grow(room.events[:0], len(s.Events)), slices.Grow(room.order[:0], len(s.Events))
+	f := &folded{events: room.events[:len(s.Events)], order: room.order[:len(s.Events)]}
 	for i := range s.Events {
-		if err := w.rules.decode(&s.Events[i]); err != nil {
+		if _, err := s.full(&s.Events[i]); err != nil {
 			return nil, err
 		}
 		f.order[i] = i
 	}
-	slices.SortFunc(f.order, func(a, b int) int { return callback.Compare(&s.Events[a].Event, &s.Events[b].Event) })
+	slices.SortFunc(f.order, func(a, b int) int { return callback.Compare(s.Events[a].event, s.Events[b].event) })
 	for i, o := range f.order {
-		f.events[i] = s.Events[o].Event
+		f.events[i] = *s.Events[o].event
 	}
 	f.Result = fold.Session(f.events, w.rules.Fold, s.TimedOut)
 	for _, k := range callback.Mandatory() {
@@ -197,22 +205,24 @@ func (w *work) wake(news callback.Type) error {
 		return nil
 	}
 	s := w.state
-	var desired, next *Applied
+	var desired, next *callback.Event
 	for i := range s.Events {
-		e := &s.Events[i]
-		switch e.Type {
+		a := &s.Events[i]
+		switch a.Type {
 		case callback.Requested, callback.Scheduled, callback.Rescheduled:
-			if err := w.rules.decode(e); err != nil {
+			e, err := s.full(a)
+			if err != nil {
 				return err
 			}
-			if e.Data.DesiredTime != nil && (desired == nil || callback.Compare(&desired.Event, &e.Event) < 0) {
+			if e.Data.DesiredTime != nil && (desired == nil || callback.Compare(desired, e) < 0) {
 				desired = e
 			}
 		case callback.Snoozed:
-			if err := w.rules.decode(e); err != nil {
+			e, err := s.full(a)
+			if err != nil {
 				return err
 			}
-			if e.Data.NextAttemptAt != nil && (next == nil || callback.Compare(&next.Event, &e.Event) < 0) {
+			if e.Data.NextAttemptAt != nil && (next == nil || callback.Compare(next, e) < 0) {
 				next = e
 			}
 		}

@@ -1,12 +1,13 @@
 package wire_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/callback"
-	"github.com/ringback/ringback/pkg/wire"
+	"github.com/ringback/ringback/pkg/kafka"
 )
 
 // fullUserEvent has 40 KVPs and eight events, as the FINAL of an answered callback has.
@@ -43,7 +44,6 @@ func fullUserEvent() *callback.UserEvent {
 }
 
 func BenchmarkLifecycleEncode(b *testing.B) {
-	codec, _, _ := newCodec(b)
 	e := requested()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -54,7 +54,6 @@ func BenchmarkLifecycleEncode(b *testing.B) {
 }
 
 func BenchmarkLifecycleDecode(b *testing.B) {
-	codec, _, _ := newCodec(b)
 	r, err := codec.Lifecycle(requested())
 	require.NoError(b, err)
 	b.ReportAllocs()
@@ -65,30 +64,7 @@ func BenchmarkLifecycleDecode(b *testing.B) {
 	}
 }
 
-func BenchmarkDataDecode(b *testing.B) {
-	e := requested()
-	raw, err := wire.EncodeData(&e.Data)
-	require.NoError(b, err)
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := wire.DecodeData(raw); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkDataEncode(b *testing.B) {
-	e := requested()
-	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := wire.EncodeData(&e.Data); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 func BenchmarkUserEventEncode(b *testing.B) {
-	codec, _, _ := newCodec(b)
 	u := fullUserEvent()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -98,14 +74,49 @@ func BenchmarkUserEventEncode(b *testing.B) {
 	}
 }
 
+// The ids differ from record to record, as they do in a topic.
 func BenchmarkUserEventDecode(b *testing.B) {
-	codec, _, _ := newCodec(b)
-	r, err := codec.UserEvent(fullUserEvent())
-	require.NoError(b, err)
+	records := make([]kafka.Record, 256)
+	for i := range records {
+		u := fullUserEvent()
+		u.KVPs.SetStr(callback.KeyServiceID, fmt.Sprintf("3f1c9a52-9a51-4a0e-8a57-0d6d3c1b7%03x", i), -1)
+		for j := range u.Events {
+			u.Events[j].ID = fmt.Sprintf("7b0fad5a-f1eb-5ee7-be3d-e5a88ff8%04x", i*len(u.Events)+j)
+		}
+		var err error
+		records[i], err = codec.UserEvent(u)
+		require.NoError(b, err)
+	}
 	b.ReportAllocs()
-	for b.Loop() {
-		if _, err := codec.ParseUserEvent(b.Context(), &r); err != nil {
+	for i := 0; b.Loop(); i++ {
+		if _, err := codec.ParseUserEvent(b.Context(), &records[i%len(records)]); err != nil {
 			b.Fatal(err)
 		}
+	}
+}
+
+// The code that knows the schemas, beside that which is led by them.
+func BenchmarkBySchema(b *testing.B) {
+	codec, _, _ := newCodec(b)
+	r, err := codec.Lifecycle(requested())
+	require.NoError(b, err)
+	u := fullUserEvent()
+	for _, of := range []struct {
+		name string
+		do   func() error
+	}{
+		{"read/plain", func() error { _, err := codec.ReadData(b.Context(), r.Value); return err }},
+		{"read/schema", func() error { _, err := codec.ReadDataBySchema(b.Context(), r.Value); return err }},
+		{"write/plain", func() error { _, err := codec.UserEvent(u); return err }},
+		{"write/schema", func() error { _, err := codec.EncodeUserEventBySchema(u); return err }},
+	} {
+		b.Run(of.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := of.do(); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

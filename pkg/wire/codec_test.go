@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http/httptest"
+	"os"
 	"sync"
 	"testing"
 	"time"
@@ -19,12 +20,43 @@ import (
 	"github.com/ringback/ringback/pkg/wire"
 )
 
+// codec is for the tests that only encode and decode: registering six schemas in a
+// registry of its own is most of what such a test would do.
+var codec *wire.Codec
+
+func TestMain(m *testing.M) { os.Exit(withCodec(m)) }
+
+func withCodec(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "wire")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	server, err := embedded.Start(embedded.Config{Dir: dir})
+	if err != nil {
+		panic(err)
+	}
+	defer server.Close()
+	client, err := registry.New(registry.Config{URL: server.URL(), Timeout: patience})
+	if err != nil {
+		panic(err)
+	}
+	defer client.Close()
+	if codec, err = wire.New(context.Background(), client); err != nil {
+		panic(err)
+	}
+	return m.Run()
+}
+
+// patience is a time-out that a busy machine does not reach.
+const patience = time.Minute
+
 func newCodec(t testing.TB) (*wire.Codec, *embedded.Server, *registry.Client) {
 	t.Helper()
 	server, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	client, err := registry.New(registry.Config{URL: server.URL()})
+	client, err := registry.New(registry.Config{URL: server.URL(), Timeout: patience})
 	require.NoError(t, err)
 	t.Cleanup(client.Close)
 	codec, err := wire.New(t.Context(), client)
@@ -45,7 +77,6 @@ func headerTexts(r kafka.Record) []string {
 // Invariant 3: the same event gives the same bytes, although Go's maps have no order.
 func TestEncodingIsCanonical(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	e := requested()
 	for i := range 20 {
 		e.Data.Parameters[fmt.Sprintf("_cb_p%d", i)] = "v"
@@ -53,21 +84,15 @@ func TestEncodingIsCanonical(t *testing.T) {
 	}
 	first, err := codec.Lifecycle(e)
 	require.NoError(t, err)
-	plain, err := wire.EncodeData(&e.Data)
-	require.NoError(t, err)
 	for range 100 {
 		again, err := codec.Lifecycle(e)
 		require.NoError(t, err)
 		require.Equal(t, first, again)
-		data, err := codec.EncodeData(&e.Data)
-		require.NoError(t, err)
-		require.Equal(t, plain, data)
 	}
 }
 
 func TestUnknownSchema(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	r, err := codec.Lifecycle(requested())
 	require.NoError(t, err)
 	r.Value = append([]byte{0, 0, 0, 0x30, 0x39}, r.Value[5:]...)
@@ -83,7 +108,7 @@ func TestRegistryAway(t *testing.T) {
 	server, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
 	require.NoError(t, err)
 	front := httptest.NewServer(server.Handler())
-	client, err := registry.New(registry.Config{URL: front.URL, Timeout: time.Second})
+	client, err := registry.New(registry.Config{URL: front.URL, Timeout: patience})
 	require.NoError(t, err)
 	codec, err := wire.New(t.Context(), client)
 	require.NoError(t, err)
@@ -129,7 +154,6 @@ func requireReason(t *testing.T, err error, reason callback.Reason) {
 // A codec is shared by all goroutines of a service, and lends out the records it works with.
 func TestConcurrentUse(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	var wg sync.WaitGroup
 	for i := range 8 {
 		wg.Go(func() {

@@ -2,7 +2,6 @@ package wire
 
 import (
 	"fmt"
-	"sync"
 
 	"github.com/ringback/ringback/pkg/avro"
 	"github.com/ringback/ringback/pkg/callback"
@@ -125,36 +124,3 @@ func appendData(b []byte, d *callback.Data) ([]byte, error) {
 	}
 	return b, nil
 }
-
-// plainData reads data that carries no schema id.
-var plainData = sync.OnceValues(func() (*avro.Reader, error) {
-	s := shapes().lifecycle.schema
-	return avro.NewReader(s, s)
-})
-
-// EncodeData gives an event's data in plain Avro binary form, version 1 of the schema
-// lifecycle-event, without a schema id: the form that a session's state holds.
-func EncodeData(d *callback.Data) ([]byte, error) { return appendData(nil, d) }
-
-// DecodeData reads what EncodeData wrote.
-func DecodeData(b []byte) (callback.Data, error) {
-	read, err := plainData()
-	if err != nil {
-		return callback.Data{}, fmt.Errorf("wire: %w", err)
-	}
-	s := shapes().lifecycle
-	r := s.take()
-	defer s.give(r)
-	if _, err := read.Decode(*r, b); err != nil {
-		return callback.Data{}, fmt.Errorf("wire: %w", err)
-	}
-	var d callback.Data
-	readData(&d, *r)
-	return d, nil
-}
-
-// EncodeData is the function of that name.
-func (c *Codec) EncodeData(d *callback.Data) ([]byte, error) { return EncodeData(d) }
-
-// DecodeData is the function of that name.
-func (c *Codec) DecodeData(b []byte) (callback.Data, error) { return DecodeData(b) }

@@ -50,17 +50,30 @@ func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.
 	if err := checkKey(r, a); err != nil {
 		return nil, err
 	}
-	s := shapes().lifecycle
-	rec := s.take()
-	defer s.give(rec)
-	if err := c.decode(ctx, s, *rec, r.Value); err != nil {
+	if err := c.readData(ctx, &e.Data, r.Value); err != nil {
 		return nil, err
 	}
-	readData(&e.Data, *rec)
 	if faults := e.Validate(); len(faults) > 0 {
 		return nil, callback.Bad(callback.CodeOf(faults), "%s", describe(faults))
 	}
 	return e, nil
+}
+
+func (c *Codec) readData(ctx context.Context, d *callback.Data, value []byte) error {
+	s := shapes().lifecycle
+	if id, payload, err := avro.SplitHeader(value); err == nil && id == c.ids[s.number] {
+		if parseData(d, payload) {
+			return nil
+		}
+		*d = callback.Data{}
+	}
+	rec := s.take()
+	defer s.give(rec)
+	if err := c.decode(ctx, s, *rec, value); err != nil {
+		return err
+	}
+	readData(d, *rec)
+	return nil
 }
 
 // describe lists the faults, five at most.

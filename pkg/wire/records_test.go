@@ -15,7 +15,6 @@ import (
 
 func TestAttachedDataRoundTrip(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	for name, want := range map[string]*callback.AttachedData{
 		"accepted": {IxnID: "ixn-1", Occasion: callback.OnAccepted, ServiceName: ptr("billing"), LogicVersion: 1, LastEventTime: 1_772_000_000_000_000,
 			ServiceID: "svc-1", ServiceStart: ptr(int64(1)), CallbackAccepted: ptr(int64(2))},
@@ -36,7 +35,6 @@ func TestAttachedDataRoundTrip(t *testing.T) {
 
 func TestDeadLetterRoundTrip(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	want := &callback.DeadLetter{
 		Component: "infomart", Topic: topic.UserEvents, Partition: 4, Offset: 1 << 40, Reason: callback.ReasonMissingKVP, Detail: "it lacks a key",
 		Missing: []string{"_CB_T_SERVICE_START"}, ServiceID: ptr("svc-1"), RecordTime: time.UnixMilli(1_772_000_000_123).UTC(),
@@ -55,7 +53,6 @@ func TestDeadLetterRoundTrip(t *testing.T) {
 // Invariant 2: whatever the bad record holds, its dead letter can be written.
 func TestDeadLetterOfAnything(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	d := &callback.DeadLetter{Component: "enricher", Topic: "t", Reason: callback.ReasonUndecodable, Detail: "a\xffb", RecordTime: time.UnixMilli(0).UTC(),
 		RecordHeaders: []callback.Header{{Name: "\xfe", Value: nil}}}
 	r, err := codec.DeadLetter(d)
@@ -71,7 +68,6 @@ func TestDeadLetterOfAnything(t *testing.T) {
 
 func TestPositionRoundTrip(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	want := session.Position{Next: 1, Clock: 2, Read: 3, Applied: 4, AlreadyApplied: 5, DeadLettered: 6, Ticks: 7}
 	r, err := codec.Position(want)
 	require.NoError(t, err)

@@ -304,14 +304,6 @@ func contains(list []string, s string) bool {
 	return false
 }
 
-// A session's state holds the data of its events without saying which version of
-// lifecycle-event it is written with. Before there is a second version, session-state
-// needs a field that says so, and EncodeData and DecodeData an argument.
-func TestStateHoldsDataOfTheOnlyVersion(t *testing.T) {
-	t.Parallel()
-	require.Len(t, texts(t, schemas.LifecycleEvent), 1)
-}
-
 // everyField is data in which every field is given, with a value that is allowed.
 func everyField() callback.Data {
 	when := callback.Micros(1_772_000_000_000_000)

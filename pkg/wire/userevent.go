@@ -36,6 +36,22 @@ func userEventFields() []string {
 
 // UserEvent makes the record of a UserEvent. Its id tells the same UserEvent however often it is made.
 func (c *Codec) UserEvent(u *callback.UserEvent) (kafka.Record, error) {
+	value, ok := appendUserEvent(avro.AppendHeader(make([]byte, 0, 512+128*len(u.Events)), c.ids[shapes().userEvent.number]), u)
+	if !ok {
+		var err error
+		if value, err = c.encodeUserEvent(u); err != nil {
+			return kafka.Record{}, err
+		}
+	}
+	id := u.ServiceID()
+	a := attributes{id: u.ID(), source: sourceEnricher, typ: TypeUserEvent, subject: id, time: u.LastEventTime}
+	return kafka.Record{
+		Topic: topic.UserEvents, Partition: kafka.AnyPartition, Key: []byte(id), Value: value, Headers: a.headers(),
+	}, nil
+}
+
+// encodeUserEvent encodes it by its schema.
+func (c *Codec) encodeUserEvent(u *callback.UserEvent) ([]byte, error) {
 	s := shapes().userEvent
 	rec := s.take()
 	defer s.give(rec)
@@ -58,15 +74,7 @@ func (c *Codec) UserEvent(u *callback.UserEvent) (kafka.Record, error) {
 		events[i] = avro.Record{e.Source, e.ID, string(e.Type), int64(e.Time), e.Partition, e.Offset, e.Sets}
 	}
 	r[numHead+callback.NumKVPs] = events
-	value, err := c.encode(make([]byte, 0, 512+128*len(u.Events)), s, r)
-	if err != nil {
-		return kafka.Record{}, err
-	}
-	id := u.ServiceID()
-	a := attributes{id: u.ID(), source: sourceEnricher, typ: TypeUserEvent, subject: id, time: u.LastEventTime}
-	return kafka.Record{
-		Topic: topic.UserEvents, Partition: kafka.AnyPartition, Key: []byte(id), Value: value, Headers: a.headers(),
-	}, nil
+	return c.encode(nil, s, r)
 }
 
 // ParseUserEvent reads the record of a UserEvent. Errors are as ParseLifecycle's.

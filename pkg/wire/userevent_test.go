@@ -36,7 +36,6 @@ func userEvent() *callback.UserEvent {
 
 func TestUserEventRoundTrip(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	want := userEvent()
 	r, err := codec.UserEvent(want)
 	require.NoError(t, err)
@@ -53,7 +52,6 @@ func TestUserEventRoundTrip(t *testing.T) {
 
 func TestUserEventRoundTripOfAnyKVPs(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		want := &callback.UserEvent{Sequence: int32(rapid.IntRange(1, 1<<31-1).Draw(rt, "sequence")), Cause: callback.CauseCorrection, Events: []callback.SourceEvent{}}
 		for i := range rapid.IntRange(0, 4).Draw(rt, "events") {
@@ -82,16 +80,30 @@ func TestUserEventRoundTripOfAnyKVPs(t *testing.T) {
 		again, err := codec.UserEvent(want)
 		require.NoError(rt, err)
 		require.Equal(rt, r, again)
+		bySchema, err := codec.EncodeUserEventBySchema(want)
+		require.NoError(rt, err)
+		require.Equal(rt, bySchema, r.Value, "the code that knows the schema writes what the schema says")
 		got, err := codec.ParseUserEvent(context.Background(), &r)
 		require.NoError(rt, err)
 		require.Equal(rt, want, got)
 	})
 }
 
+func TestAUserEventThatTheSchemaRefusesIsRefused(t *testing.T) {
+	t.Parallel()
+	bad := userEvent()
+	bad.Events[0].ID = "\xff"
+	_, err := codec.UserEvent(bad)
+	require.ErrorContains(t, err, "UTF-8")
+	bad = userEvent()
+	bad.Cause = "WHIM"
+	_, err = codec.UserEvent(bad)
+	require.Error(t, err)
+}
+
 // Invariant 9 is the store's: a UserEvent that lacks the mandatory KVPs is decoded all the same.
 func TestUserEventWithoutKVPs(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	r, err := codec.UserEvent(&callback.UserEvent{Sequence: 1, Cause: callback.CauseStart})
 	require.NoError(t, err)
 	r.Key = []byte("svc")
@@ -103,7 +115,6 @@ func TestUserEventWithoutKVPs(t *testing.T) {
 
 func TestParseOwnRefuses(t *testing.T) {
 	t.Parallel()
-	codec, _, _ := newCodec(t)
 	u := userEvent()
 	u.Sequence = 0
 	r, err := codec.UserEvent(u)

@@ -116,8 +116,16 @@ func (e *Enricher) Run(ctx context.Context) error {
 	}()
 	return e.kafka.RunGroup(ctx, kafka.GroupConfig{
 		ID: e.cfg.Group, Topics: []string{topic.Lifecycle},
-		OnJoin:   func(int) { e.setJoined(nil) },
-		OnOutage: func(err error) { e.setJoined(err) },
+		OnJoin: func(partitions int) {
+			e.setJoined(nil)
+			if partitions == 0 {
+				e.release() // else the first takeover does
+			}
+		},
+		OnOutage: func(err error) {
+			e.metrics.outages.Inc() // a member without partitions has nothing else that would count it
+			e.setJoined(err)
+		},
 	}, e.own)
 }
 

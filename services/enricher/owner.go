@@ -82,6 +82,7 @@ func (o *owner) run(ctx context.Context) error {
 		return err
 	}
 	o.tx = tx
+	o.release()
 	if err := o.takeOver(ctx); err != nil {
 		return err
 	}
@@ -177,14 +178,16 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 		return fmt.Errorf("enricher: partition %d: %w", o.number, err)
 	}
 	began := time.Now()
+	writing, done := graced(ctx, lastWord)
+	defer done()
 	for _, size := range letterSizes {
 		var out []kafka.Record
 		if out, err = o.encode(raw, fx, size); err != nil {
 			return fmt.Errorf("enricher: partition %d: %w", o.number, err)
 		}
-		_, err = retry(ctx, o.Enricher, o.number, func() (struct{}, error) {
+		_, err = retry(writing, o.Enricher, o.number, func() (struct{}, error) {
 			// Invariant 4: outputs, state and input position are one transaction.
-			return struct{}{}, o.tx.Commit(ctx, kafka.Txn{
+			return struct{}{}, o.tx.Commit(writing, kafka.Txn{
 				Records: out,
 				Group:   &kafka.GroupOffsets{Generation: o.gen, Topic: topic.Lifecycle, Offsets: map[int32]int64{o.number: fx.Position.Next}},
 			})
@@ -201,6 +204,19 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 	o.count(fx)
 	o.advance(o.number, fx.Position.Next)
 	return nil
+}
+
+// lastWord is how long a batch may go on being written after its partition was taken away,
+// well within the time that the group waits for it.
+const lastWord = 5 * time.Second
+
+// graced ends that much later than ctx. A rebalance comes in the middle of a batch more
+// often than not; broken off, its state would be ahead of the changelog and worth nothing,
+// and each partition would be silent until it is restored, also those that stay.
+func graced(ctx context.Context, d time.Duration) (context.Context, func()) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(d, cancel) })
+	return later, func() { stop(); cancel() }
 }
 
 // letterSizes are what the value of a dead-lettered record is cut to, in turn, while
@@ -240,6 +256,18 @@ func (o *owner) forget() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	delete(o.kept, o.number)
+}
+
+// release forgets the states of partitions that this generation has given to another
+// member: that one writes, and they will not come back unchanged.
+func (e *Enricher) release() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for n := range e.kept {
+		if _, owned := e.status[n]; !owned {
+			delete(e.kept, n)
+		}
+	}
 }
 
 func (o *owner) count(fx *session.Effects) {

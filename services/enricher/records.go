@@ -73,7 +73,6 @@ func (o *owner) parse(ctx context.Context, r *kafka.Record) (session.Record, err
 			event.ID, event.Source, o.number, kafka.PartitionForKey(r.Key, o.partitions))
 	case err == nil:
 		record.Event = event
-		record.Raw, err = o.codec.EncodeData(&event.Data)
 	}
 	if errors.As(err, &record.Bad) {
 		return record, nil

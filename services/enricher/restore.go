@@ -60,8 +60,10 @@ func (o *owner) restore(ctx context.Context) error {
 			o.state = kept
 			return err
 		}
+		kept = nil
+		o.forget() // not both in memory
 	}
-	p := session.NewPartition(o.rules(), o.number)
+	p := session.NewPartition(o.cfg.rules(), o.number)
 	found := false
 	for offset := end.Earliest; offset < end.Latest; {
 		got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
@@ -208,10 +210,4 @@ func (o *owner) agree(ctx context.Context, position int64) error {
 			return ctx.Err()
 		}
 	}
-}
-
-func (o *owner) rules() session.Rules {
-	r := o.cfg.rules()
-	r.Decode = o.codec.DecodeData
-	return r
 }

@@ -306,6 +306,17 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 		w.await(members...)
 		w.requireLives(sessions)
 	})
+	t.Run("the states of partitions that went to another member are given up", func(t *testing.T) {
+		w := newWorld(t, brokers(t))
+		first := w.start()
+		for s := range 20 {
+			w.produce(w.life(s)[:3]...)
+		}
+		w.await(first)
+		require.Equal(t, partitions, first.Kept())
+		second := w.start()
+		require.Eventually(t, func() bool { return first.Kept() < partitions && first.Kept()+second.Kept() == partitions }, 60*time.Second, time.Millisecond)
+	})
 	t.Run("invariant 4: an owner that is fenced has no effect, and goes on if the partition is still its own", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
 		m := w.start()

@@ -144,12 +144,22 @@ type incoming struct {
 	answers []eventAnswer
 	items   []Item
 	index   []int // of each item, its answer's
+	faults  int   // listed in the answers
 }
+
+// maxFaults bounds the faults that an answer lists, beside the first of each event: a
+// batch of nothing but faults would else be answered with many times what it holds.
+const maxFaults = 1000
 
 func (in *incoming) add(e *callback.Event, t intake.Tracing, refusal *intake.Refusal) {
 	i := len(in.answers)
 	if refusal != nil {
 		p := refused(refusal, i)
+		if room := max(1, maxFaults-in.faults); len(p.Errors) > room {
+			more := len(p.Errors) - room
+			p.Errors = append(p.Errors[:room], fieldError{"event", fmt.Sprintf("has %d faults more, which are not listed", more), i})
+		}
+		in.faults += len(p.Errors)
 		in.answers = append(in.answers, eventAnswer{Index: i, ID: refusal.ID, Source: refusal.Source, Status: p.Status, Problem: p})
 		return
 	}

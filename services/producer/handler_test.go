@@ -249,6 +249,29 @@ func TestPathsAndMethods(t *testing.T) {
 }
 
 // Invariant 1: what Kafka has not acknowledged is not accepted, event by event.
+// An answer is no larger than some times its request, whatever is wrong with it; every event has its first fault.
+func TestAnswerIsBounded(t *testing.T) {
+	t.Parallel()
+	b := setup(t, nil)
+	var stray []string
+	for i := range 90 {
+		stray = append(stray, fmt.Sprintf(`"x%d":1`, i))
+	}
+	one := event("e", `,"data":{`+strings.Join(stray, ",")+`}`)
+	body := "[" + strings.Repeat(one+",", 999) + one + "]"
+	require.Less(t, len(body), 1<<20)
+	res, a := b.ask(t, post(batch, body))
+	require.Equal(t, http.StatusUnprocessableEntity, res.StatusCode)
+	require.Len(t, a.Events, 1000)
+	require.LessOrEqual(t, len(a.Errors), 3000)
+	of := map[int]int{}
+	for _, e := range a.Errors {
+		of[e.Index]++
+	}
+	require.Equal(t, 90, of[0])
+	require.Equal(t, 2, of[999], "the first, and how many there are more")
+}
+
 func TestUnequalFates(t *testing.T) {
 	t.Parallel()
 	b := setup(t, nil)

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -37,6 +38,9 @@ func Defaults() Config {
 		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, UnknownSchemaWait: 30 * time.Second,
 	}
 }
+
+// GroupOf is the consumer group of the sink of that name.
+func (c *Config) GroupOf(name string) string { return cmp.Or(c.Group, "ringback-"+name) }
 
 // Validate returns every fault of the configuration.
 func (c *Config) Validate() []error {

@@ -71,7 +71,7 @@ type Sink struct {
 var errJoining = errors.New("joining the consumer group")
 
 func newSink(name, component string, cfg Config, deps Deps, batchRecords int) (*Sink, error) {
-	cfg.Group = cmp.Or(cfg.Group, "ringback-"+name)
+	cfg.Group = cfg.GroupOf(name)
 	cfg.BatchRecords = cmp.Or(cfg.BatchRecords, batchRecords)
 	if faults := cfg.Validate(); len(faults) > 0 {
 		return nil, fault.Misconfigf("sink: %w", errors.Join(faults...))

@@ -346,7 +346,7 @@ func TestDelete(t *testing.T) {
 // Whoever reads an id, before or after a restart, gets the same schema.
 func TestSurvivesRestart(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
+	dir := filepath.Join(t.TempDir(), "a[") // no pattern
 	s, c := start(t, dir)
 	ctx := t.Context()
 	_, err := c.CreateSchema(ctx, "s", empty)

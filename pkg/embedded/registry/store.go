@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -135,9 +136,11 @@ func openStore(dir string) (*store, error) {
 		return nil, fault.Misconfigf("embedded registry: %w", err)
 	}
 	// What a killed process left half-written; its change was not answered as made.
-	left, err := filepath.Glob(filepath.Join(dir, fileName+".*"))
-	for _, l := range left {
-		err = errors.Join(err, os.Remove(l))
+	files, err := os.ReadDir(dir)
+	for _, f := range files {
+		if strings.HasPrefix(f.Name(), fileName+".") {
+			err = errors.Join(err, os.Remove(filepath.Join(dir, f.Name())))
+		}
 	}
 	if err != nil {
 		return nil, fault.Misconfigf("embedded registry: %w", err)

@@ -1,7 +1,6 @@
 package foldtest_test
 
 import (
-	"encoding/json"
 	"slices"
 	"testing"
 
@@ -17,13 +16,7 @@ import (
 // enrich runs the enricher's rules on the events in order of arrival, in batches, and
 // then makes settle and offer grace due.
 func enrich(t require.TestingT, arrivals []callback.Event, o fold.Options, cuts []int) (*session.Effects, session.Position) {
-	p := session.NewPartition(session.Rules{
-		Fold: o,
-		Decode: func(raw []byte) (data callback.Data, err error) {
-			err = json.Unmarshal(raw, &data)
-			return data, err
-		},
-	}, 0)
+	p := session.NewPartition(session.Rules{Fold: o}, 0)
 	const at = 1_772_500_000_000
 	all := &session.Effects{}
 	process := func(records []session.Record, next int64) {
@@ -35,9 +28,7 @@ func enrich(t require.TestingT, arrivals []callback.Event, o fold.Options, cuts 
 	}
 	var batch []session.Record
 	for i := range arrivals {
-		raw, err := json.Marshal(&arrivals[i].Data)
-		require.NoError(t, err)
-		batch = append(batch, session.Record{Offset: int64(i), Time: at + int64(i), Event: &arrivals[i], Raw: raw})
+		batch = append(batch, session.Record{Offset: int64(i), Time: at + int64(i), Event: &arrivals[i]})
 		if slices.Contains(cuts, i) {
 			process(batch, int64(i+1))
 			batch = nil

@@ -3,11 +3,13 @@ package postgres
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/infomart"
 )
 
@@ -17,8 +19,8 @@ type batch struct {
 	in       *infomart.Batch
 	tx       pgx.Tx
 	audit    int64 // key of its CTL_AUDIT_LOG row
-	pass     int   // number of the last pass through the incoming table
 	custom   int   // rows of G_CUSTOM_DATA_S so far
+	careful  bool  // look for every row
 	result   infomart.Result
 	facts    []*infomart.Fact // the new ones
 	discards []infomart.Discard
@@ -30,12 +32,33 @@ func (s *Store) Apply(ctx context.Context, in infomart.Batch, beforeCommit func(
 	if err != nil {
 		return infomart.Result{}, err
 	}
-	keys, err := s.resolve(ctx, plan.Facts)
+	for range reconnections {
+		var result infomart.Result
+		if result, err = s.apply(ctx, &in, plan, beforeCommit); !errors.Is(err, errForgotten) {
+			return result, err
+		}
+	}
+	return infomart.Result{}, fault.Outagef("postgres: apply: %w", err)
+}
+
+// errForgotten says that the keys of dimension rows were forgotten since they were looked
+// up: a session was opened, perhaps of a server that was promoted and lacks those rows,
+// or has others under their keys.
+var errForgotten = errors.New("sessions are opened all the time; no key of a dimension row holds")
+
+// reconnections bounds how often a batch begins again for that.
+const reconnections = 20
+
+func (s *Store) apply(ctx context.Context, in *infomart.Batch, plan infomart.Plan, beforeCommit func(context.Context, []infomart.Rejection) error) (infomart.Result, error) {
+	keys, generation, err := s.resolve(ctx, plan.Facts)
 	if err != nil {
 		return infomart.Result{}, err
 	}
-	b := &batch{store: s, in: &in}
-	err = s.transaction(ctx, "apply", func(tx pgx.Tx) error {
+	b := &batch{store: s, in: in}
+	err = s.transaction(ctx, "apply", func(ctx context.Context, tx pgx.Tx) error {
+		if s.keys.Generation() != generation {
+			return &hookError{errForgotten}
+		}
 		b.tx = tx
 		return b.write(ctx, plan, keys, beforeCommit)
 	})
@@ -63,6 +86,7 @@ func (b *batch) write(ctx context.Context, plan infomart.Plan, keys map[string]i
 			b.discards = append(b.discards, f.Reject(callback.ReasonRefused, "the database refused a dimension row"))
 			continue
 		}
+		f.SetAudit(b.audit)
 		facts = append(facts, f)
 	}
 	err = infomart.Bisect(facts, func(facts []*infomart.Fact) error { return b.try(ctx, facts) }, isData, func(f *infomart.Fact, err error) {
@@ -97,8 +121,21 @@ type outcome struct {
 	conflicts []infomart.Discard
 }
 
-// try writes the facts in a savepoint, and leaves nothing behind where it fails.
-func (b *batch) try(ctx context.Context, facts []*infomart.Fact) error {
+// try writes the facts in a savepoint, and leaves nothing behind where it fails. Where a
+// row of the same key was there all the same, it begins again and looks for every row: the
+// topic is read again, or another writer has put it in meanwhile, as another group's sink may.
+func (b *batch) try(ctx context.Context, facts []*infomart.Fact) (err error) {
+	for range attempts {
+		if err = b.tryOnce(ctx, facts); !isTaken(err) {
+			break
+		}
+		b.careful = true
+		b.store.careful.Store(true)
+	}
+	return err
+}
+
+func (b *batch) tryOnce(ctx context.Context, facts []*infomart.Fact) error {
 	custom := b.custom
 	var o outcome
 	err := pgx.BeginFunc(ctx, b.tx, func(tx pgx.Tx) error {

@@ -46,8 +46,19 @@ func TestRefusalRepeatsNoValue(t *testing.T) {
 	require.True(t, isData(fmt.Errorf("wrapped: %w", err)))
 	require.Equal(t, "the database refused the row: SQLSTATE 22001, table callback_fact, column customer_ani, constraint c", refusal(err))
 	require.NotContains(t, classify(t.Context(), "test", err).Error(), "442079460958")
+	raised := &pgconn.PgError{Code: "P0001", Message: "trigger: +442079460958 is bad"} // by someone's trigger
+	require.NotContains(t, classify(t.Context(), "test", raised).Error(), "442079460958")
+	require.Equal(t, fault.Outage, fault.ClassOf(classify(t.Context(), "test", raised)))
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.NotContains(t, classify(ended, "test", err).Error(), "442079460958")
 	encode := errors.New(`unable to encode "+442079460958" into binary format for int4`)
 	require.NotContains(t, classify(t.Context(), "test", encode).Error(), "442079460958")
 	require.False(t, isData(&pgconn.PgError{Code: "40001"}))
+	require.False(t, isData(&pgconn.PgError{Code: wrongBinary}), "a column of another type is no fault of the data")
+	require.Equal(t, fault.Misconfiguration, fault.ClassOf(classify(t.Context(), "test", &pgconn.PgError{Code: wrongBinary})))
+	taken := &pgconn.PgError{Code: "23505", ConstraintName: "callback_fact_pkey"}
+	require.False(t, isData(taken), "it is held against the fact that is there, never rejected unseen")
+	require.Equal(t, fault.Outage, fault.ClassOf(classify(t.Context(), "test", taken)))
 	require.True(t, isRetriable(&pgconn.PgError{Code: "40001"}))
 }

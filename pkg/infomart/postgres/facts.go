@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -12,39 +11,21 @@ import (
 	"github.com/ringback/ringback/pkg/infomart"
 )
 
-// insertFacts takes a pass from the incoming table. Invariant 6: a row that arrives
-// after a newer one is not final, whatever it says.
-var insertFacts = func() string {
-	var into, from []string
+// copyFacts is the COPY of a pass: what it copies must not be there.
+var copyFacts = func() string {
+	names := make([]string, 0, len(infomart.FactColumns()))
 	for _, c := range infomart.FactColumns() {
-		into = append(into, c.Name)
-		switch c.Name {
-		case "DS_AUDIT_KEY", "CREATE_AUDIT_KEY":
-			from = append(from, "$2::bigint")
-		case "UPDATE_AUDIT_KEY":
-			from = append(from, "0")
-		case "FINAL_RECORD":
-			from = append(from, `CASE WHEN t.FINAL_RECORD = 1 AND EXISTS (
-				SELECT 1 FROM CALLBACK_FACT n WHERE n.SERVICE_ID = t.SERVICE_ID AND n.EVENT_SEQUENCE > t.EVENT_SEQUENCE
-			) THEN 0 ELSE t.FINAL_RECORD END`)
-		default:
-			from = append(from, "t."+c.Name)
-		}
+		names = append(names, c.Name)
 	}
-	return "INSERT INTO CALLBACK_FACT (" + strings.Join(into, ", ") + ") SELECT " + strings.Join(from, ", ") +
-		" FROM incoming_fact t WHERE t.pass = $1 ON CONFLICT (SERVICE_ID, EVENT_SEQUENCE) DO NOTHING RETURNING PRODUCER_BATCH_ID::bigint"
+	return "COPY CALLBACK_FACT (" + strings.Join(names, ", ") + ") FROM STDIN (FORMAT binary)"
 }()
 
 // The statements below look up each of many keys by CALLBACK_FACT's primary key. OFFSET 0
 // keeps the planner from turning the look-up round, into a walk through all the table.
 
-// olderFinals finds the final records that a newer row takes the place of: nearly always none.
-const olderFinals = `SELECT o.SERVICE_ID, o.EVENT_SEQUENCE
-	FROM unnest($1::text[], $2::integer[]) AS n (service, sequence)
-	CROSS JOIN LATERAL (
-		SELECT f.SERVICE_ID, f.EVENT_SEQUENCE FROM CALLBACK_FACT f
-		WHERE f.SERVICE_ID = n.service AND f.EVENT_SEQUENCE < n.sequence AND f.FINAL_RECORD = 1 OFFSET 0
-	) o`
+// standing finds the rows that services have already, as where they end their START.
+const standing = `SELECT n.ordinal, o.* FROM unnest($1::text[]) WITH ORDINALITY AS n (service, ordinal)
+	CROSS JOIN LATERAL (SELECT f.EVENT_SEQUENCE, f.FINAL_RECORD FROM CALLBACK_FACT f WHERE f.SERVICE_ID = n.service OFFSET 0) o`
 
 // clearFinal is the only update there is of a fact.
 const clearFinal = "UPDATE CALLBACK_FACT SET FINAL_RECORD = 0 WHERE SERVICE_ID = $1 AND EVENT_SEQUENCE = $2"
@@ -65,98 +46,125 @@ var storedFacts = func() string {
 		) o`
 }()
 
-// writePass writes facts of which each key occurs once.
+// service is what a pass has, and the table holds, of one service.
+type service struct {
+	newest int32          // highest EVENT_SEQUENCE of both
+	stored map[int32]bool // EVENT_SEQUENCEs that are there; nil where none is
+	final  int32          // the stored final record; 0 where there is none
+	asked  bool
+}
+
+// writePass writes facts of which each key occurs once. Nearly always none of them is
+// there, and a COPY takes them all; those that are found there are told apart before it.
+// What is there and was not found makes the COPY fail, and the pass is tried again.
 func (b *batch) writePass(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, o *outcome) error {
-	b.pass++
-	if err := b.copyIn(ctx, tx, facts); err != nil {
-		return err
-	}
-	rows, err := tx.Query(ctx, insertFacts, b.pass, b.audit)
+	services, err := standingOf(ctx, tx, facts, b.careful || b.store.careful.Load())
 	if err != nil {
 		return err
 	}
-	inserted, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-	if err != nil {
-		return err
-	}
-	fresh := make(map[int64]bool, len(inserted))
-	for _, source := range inserted {
-		fresh[source] = true
-	}
+	fresh := make([]*infomart.Fact, 0, len(facts))
 	var there []*infomart.Fact
-	newest := make(map[string]int32) // of services that may have an older row
 	for _, f := range facts {
-		if !fresh[f.Source] {
+		if services[f.ServiceID].stored[f.Sequence] {
 			there = append(there, f)
-			continue
-		}
-		o.added = append(o.added, f)
-		if f.Sequence > 1 && f.Sequence > newest[f.ServiceID] {
-			newest[f.ServiceID] = f.Sequence
+		} else {
+			fresh = append(fresh, f)
 		}
 	}
-	if err := clearFinals(ctx, tx, newest); err != nil {
+	if err := b.copyIn(ctx, tx, fresh, services); err != nil {
 		return err
 	}
+	if err := clearFinals(ctx, tx, services); err != nil {
+		return err
+	}
+	if len(there) == 0 {
+		b.store.careful.Store(false)
+	}
+	o.added = append(o.added, fresh...)
 	return b.compare(ctx, tx, there, o)
 }
 
-// clearFinals leaves a service one final record at most, the newest (invariant 6);
-// newest is the highest EVENT_SEQUENCE of each service that was added.
-func clearFinals(ctx context.Context, tx pgx.Tx, newest map[string]int32) error {
-	if len(newest) == 0 {
+// standingOf reads what is there of the facts' services. A service that begins has nothing
+// there that matters: its first row, unless it is final, changes no other and is changed by
+// none. It is looked for all the same where rows are being read again.
+func standingOf(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, careful bool) (map[string]*service, error) {
+	services := make(map[string]*service, len(facts))
+	names := make([]string, 0, len(facts))
+	for _, f := range facts {
+		s, ok := services[f.ServiceID]
+		if !ok {
+			s = &service{}
+			services[f.ServiceID] = s
+		}
+		s.newest = max(s.newest, f.Sequence)
+		if !s.asked && (careful || f.Sequence > 1 || f.Final()) {
+			s.asked = true
+			names = append(names, f.ServiceID)
+		}
+	}
+	if len(names) == 0 {
+		return services, nil
+	}
+	rows, err := tx.Query(ctx, standing, names)
+	if err != nil {
+		return nil, err
+	}
+	var ordinal int64
+	var sequence, final int32
+	_, err = pgx.ForEachRow(rows, []any{&ordinal, &sequence, &final}, func() error {
+		s := services[names[ordinal-1]]
+		if s.stored == nil {
+			s.stored = make(map[int32]bool)
+		}
+		s.stored[sequence] = true
+		s.newest = max(s.newest, sequence)
+		if final == 1 {
+			s.final = sequence
+		}
+		return nil
+	})
+	return services, err
+}
+
+// clearFinals leaves a service one final record at most, the newest (invariant 6): nearly
+// always there is none to be cleared.
+func clearFinals(ctx context.Context, tx pgx.Tx, services map[string]*service) error {
+	var batch pgx.Batch
+	for name, s := range services {
+		if s.final != 0 && s.final < s.newest {
+			batch.Queue(clearFinal, name, s.final)
+		}
+	}
+	if batch.Len() == 0 {
 		return nil
 	}
-	services, sequences := make([]string, 0, len(newest)), make([]int32, 0, len(newest))
-	for service, sequence := range newest {
-		services, sequences = append(services, service), append(sequences, sequence)
+	return tx.SendBatch(ctx, &batch).Close()
+}
+
+// copyIn copies the facts. Invariant 6: a row that has a newer one, in the table or beside
+// it, is not final, whatever it says.
+func (b *batch) copyIn(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, services map[string]*service) error {
+	if len(facts) == 0 {
+		return nil
 	}
-	rows, err := tx.Query(ctx, olderFinals, services, sequences)
-	if err != nil {
-		return err
-	}
-	older, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (k factKey, err error) {
-		err = row.Scan(&k.service, &k.sequence)
-		return k, err
+	columns := infomart.FactColumns()
+	next := 0
+	return copyInto(ctx, tx, copyFacts, func(buf []byte) ([]byte, bool) {
+		if next == len(facts) {
+			return buf, false
+		}
+		f := facts[next]
+		next++
+		buf = appendRow(buf, len(columns))
+		for i, value := range f.Values {
+			if i == infomart.ColumnFinal && f.Sequence < services[f.ServiceID].newest {
+				value = int64(0)
+			}
+			buf = appendValue(buf, columns[i].Type, value)
+		}
+		return buf, true
 	})
-	if err != nil || len(older) == 0 {
-		return err
-	}
-	batch := &pgx.Batch{}
-	for _, k := range older {
-		batch.Queue(clearFinal, k.service, k.sequence)
-	}
-	return tx.SendBatch(ctx, batch).Close()
 }
-
-// copyIn fills the incoming table. Within a pass only a service's newest row is final.
-func (b *batch) copyIn(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact) error {
-	newest := make(map[string]int32)
-	for _, f := range facts {
-		newest[f.ServiceID] = max(newest[f.ServiceID], f.Sequence)
-	}
-	row := make([]any, len(incoming)+1)
-	i := 0
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"incoming_fact"}, incomingNames, pgx.CopyFromFunc(func() ([]any, error) {
-		if i == len(facts) {
-			return nil, nil
-		}
-		f := facts[i]
-		i++
-		row[0] = b.pass
-		for n, column := range incoming {
-			row[n+1] = f.Values[column]
-		}
-		if f.Sequence < newest[f.ServiceID] {
-			row[incomingFinal] = int64(0)
-		}
-		return row, nil
-	}))
-	return err
-}
-
-// incomingFinal is the place of FINAL_RECORD in a row of the incoming table, after the pass.
-var incomingFinal = slices.Index(incoming, infomart.ColumnFinal) + 1
 
 // compare tells the facts that are there already from those that are there with other content.
 func (b *batch) compare(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, o *outcome) error {
@@ -211,38 +219,42 @@ type customData struct {
 	addedTS int64
 }
 
-var customColumns = []string{"id", "tenantid", "keyname", "value", "added_ts", "gsys_seq"}
+const (
+	copyCustom    = "COPY G_CUSTOM_DATA_S (ID, TenantID, KeyName, Value, Added_ts, GSYS_SEQ) FROM STDIN (FORMAT binary)"
+	customColumns = 6
+)
 
 func (b *batch) writeCustom(ctx context.Context, tx pgx.Tx, events []customData) error {
 	keep := b.store.keep
 	if len(keep) == 0 || len(events) == 0 {
 		return nil
 	}
-	row := make([]any, len(customColumns))
 	event, key := 0, 0
-	_, err := tx.CopyFrom(ctx, pgx.Identifier{"g_custom_data_s"}, customColumns, pgx.CopyFromFunc(func() ([]any, error) {
-		for event < len(events) {
+	return copyInto(ctx, tx, copyCustom, func(buf []byte) ([]byte, bool) {
+		for ; event < len(events); event++ {
 			e := &events[event]
-			if key == 0 {
-				row[1], row[4], row[5] = nil, e.addedTS, e.source
-				if tenant := &e.event.KVPs[callback.KeyTenantDBID]; tenant.Set {
-					row[1] = tenant.Int
-				}
-			}
 			for key < len(keep) {
 				k := keep[key]
 				id := infomart.CustomDataID(b.audit, b.custom+key)
 				key++
-				if e.event.KVPs[k].Set {
-					row[0], row[2], row[3] = id, k.String(), e.event.KVPs.Text(k)
-					return row, nil
+				if v := &e.event.KVPs[k]; v.Set {
+					return e.append(buf, id, k, v), true
 				}
 			}
 			key = 0
-			event++
 			b.custom += len(keep)
 		}
-		return nil, nil
-	}))
-	return err
+		return buf, false
+	})
+}
+
+func (e *customData) append(b []byte, id int64, k callback.KVP, v *callback.Value) []byte {
+	b = appendBigint(appendRow(b, customColumns), id)
+	if tenant := &e.event.KVPs[callback.KeyTenantDBID]; tenant.Set {
+		b = appendInteger(b, tenant.Int)
+	} else {
+		b = appendNull(b)
+	}
+	b = appendKVP(appendText(b, k.String()), k, v)
+	return appendBigint(appendInteger(b, e.addedTS), e.source)
 }

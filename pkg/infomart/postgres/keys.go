@@ -21,16 +21,19 @@ const resourceLock = 0x5245534f55524345
 // resolve returns the keys of what the facts refer to, by Ref ID, and makes the rows
 // that are absent, in a transaction of their own: a key is remembered only once its row
 // is committed. A reference whose row the database refuses is absent from the map.
-func (s *Store) resolve(ctx context.Context, facts []*infomart.Fact) (map[string]int64, error) {
+//
+// generation is that of the cache in which all the keys are good; a session that was
+// opened meanwhile may be of a server that lacks their rows.
+func (s *Store) resolve(ctx context.Context, facts []*infomart.Fact) (keys map[string]int64, generation int, err error) {
+	generation = s.keys.Generation()
 	keys, unknown := s.keys.Lookup(facts)
 	if len(unknown) == 0 {
-		return keys, nil
+		return keys, generation, nil
 	}
 	var made map[string]int64
-	var err error
 	for range attempts {
 		made = make(map[string]int64, len(unknown))
-		err = s.transaction(ctx, "write dimensions", func(tx pgx.Tx) error {
+		err = s.transaction(ctx, "write dimensions", func(ctx context.Context, tx pgx.Tx) error {
 			d := &dimensions{tx: tx, now: s.cfg.Now().Unix(), made: made}
 			return infomart.Bisect(unknown, func(refs []*infomart.Ref) error { return d.try(ctx, refs) }, isData, func(*infomart.Ref, error) {})
 		})
@@ -39,11 +42,11 @@ func (s *Store) resolve(ctx context.Context, facts []*infomart.Fact) (map[string
 		}
 	}
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	s.keys.Add(made)
+	s.keys.Add(generation, made)
 	maps.Copy(keys, made)
-	return keys, nil
+	return keys, generation, nil
 }
 
 // dimensions finds and makes dimension rows.

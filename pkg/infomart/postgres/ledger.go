@@ -20,7 +20,9 @@ func (s *Store) Entries(ctx context.Context, ids []string) (map[string]infomart.
 		byKey[keys[i]] = id
 	}
 	entries := make(map[string]infomart.LedgerEntry, len(ids))
-	rows, err := s.pool.Query(ctx, `SELECT ID, SERVICE_ID, EVENT_SEQUENCE, STATE, ATTEMPTS, REFERENCE_ID, ERROR_CODE
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	rows, err := s.pool.Query(bounded, `SELECT ID, SERVICE_ID, EVENT_SEQUENCE, STATE, ATTEMPTS, REFERENCE_ID, ERROR_CODE
 		FROM RINGBACK_TSERVER_LEDGER WHERE ID = ANY ($1)`, keys)
 	if err != nil {
 		return nil, classify(ctx, "read the ledger", err)
@@ -85,7 +87,7 @@ const (
 // Sending implements [infomart.Ledger].
 func (s *Store) Sending(ctx context.Context, entries []infomart.LedgerEntry) error {
 	c := transpose(entries)
-	return s.transaction(ctx, "write the ledger", func(tx pgx.Tx) error {
+	return s.transaction(ctx, "write the ledger", func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, upsertSending, c.keys, c.services, c.sequences, c.references, s.cfg.Now().Unix())
 		if err != nil {
 			return err
@@ -100,7 +102,7 @@ func (s *Store) Sending(ctx context.Context, entries []infomart.LedgerEntry) err
 // Settle implements [infomart.Ledger].
 func (s *Store) Settle(ctx context.Context, key infomart.PositionKey, expected *infomart.Position, to infomart.Position, entries []infomart.LedgerEntry) error {
 	c := transpose(entries)
-	return s.transaction(ctx, "settle the ledger", func(tx pgx.Tx) error {
+	return s.transaction(ctx, "settle the ledger", func(ctx context.Context, tx pgx.Tx) error {
 		if err := movePosition(ctx, tx, key, expected, to); err != nil {
 			return err
 		}

@@ -15,7 +15,9 @@ func (s *Store) Position(ctx context.Context, key infomart.PositionKey) (infomar
 	var p infomart.Position
 	var id string
 	var ms int64
-	err := s.pool.QueryRow(ctx, `SELECT NEXT_OFFSET, LAST_OFFSET, LAST_ID, LAST_TIME_MS FROM RINGBACK_POSITION
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
+	err := s.pool.QueryRow(bounded, `SELECT NEXT_OFFSET, LAST_OFFSET, LAST_ID, LAST_TIME_MS FROM RINGBACK_POSITION
 		WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3`, key.Group, key.Topic, key.Partition).Scan(&p.Next, &p.LastOffset, &id, &ms)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return infomart.Position{}, false, nil

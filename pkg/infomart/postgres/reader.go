@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strconv"
+	"time"
 
 	"github.com/jackc/pgx/v5/stdlib"
 
@@ -32,6 +33,7 @@ func OpenReader(ctx context.Context, cfg Config) (*Reader, error) {
 	}
 	db := stdlib.OpenDB(*config.ConnConfig)
 	db.SetMaxOpenConns(readers)
+	db.SetConnMaxIdleTime(time.Minute) // a sink reads once, when it starts
 	if _, err := db.ExecContext(ctx, "SELECT 1 FROM CALLBACK_LATEST WHERE SERVICE_ID = ''"); err != nil {
 		return nil, errors.Join(classify(ctx, "look for the store", err), db.Close())
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
+	"strconv"
+	"sync/atomic"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/infomart"
 )
 
@@ -26,6 +28,8 @@ type Store struct {
 	keep []callback.KVP // what goes to G_CUSTOM_DATA_S
 	keys *infomart.KeyCache
 	pool *pgxpool.Pool
+	// careful is on while rows are found there already, as in a topic that is read again.
+	careful atomic.Bool
 }
 
 // cachedKeys bounds the dimension rows that are remembered; about 200 bytes each.
@@ -39,10 +43,20 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Timeout < 0 {
+		return nil, fault.Misconfigf("postgres: STORE_TIMEOUT is %s; it must not be negative", cfg.Timeout)
+	}
 	config, err := cfg.pool(map[string]string{
 		// No plan may read a table from end to end, however the statistics stand: the cost
 		// of a batch must not grow with what is stored. Each join here is by a unique index.
 		"enable_seqscan": "off", "enable_hashjoin": "off", "enable_mergejoin": "off", "jit": "off",
+		"enable_bitmapscan": "off", // for the one or two rows that such a look-up finds, twice as dear
+		// What another sink has committed is seen by the next statement, whatever the server's default.
+		"default_transaction_isolation": "read committed",
+		// A sink that is cut off in the middle of a batch must not hold the position's lock
+		// until the server's TCP gives up, in hours: the partition's next owner waits for it.
+		"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
+		"idle_in_transaction_session_timeout": strconv.FormatInt(cfg.Timeout.Milliseconds(), 10),
 	})
 	if err != nil {
 		return nil, err
@@ -50,17 +64,16 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err := migrate(ctx, config.ConnConfig.Copy(), cfg.Schema); err != nil {
 		return nil, err
 	}
-	config.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
-		_, err := conn.Exec(ctx, makeIncoming)
-		return err
+	s := &Store{cfg: cfg, keep: keep, keys: infomart.NewKeyCache(cachedKeys)}
+	config.AfterConnect = func(context.Context, *pgx.Conn) error {
+		s.keys.Forget()
+		return nil
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
-	if err != nil {
+	if s.pool, err = pgxpool.NewWithConfig(ctx, config); err != nil {
 		return nil, classify(ctx, "connect", err)
 	}
-	s := &Store{cfg: cfg, keep: keep, keys: infomart.NewKeyCache(cachedKeys), pool: pool}
 	if s.Reader, err = OpenReader(ctx, cfg); err != nil {
-		pool.Close()
+		s.pool.Close()
 		return nil, err
 	}
 	return s, nil
@@ -72,11 +85,14 @@ func (s *Store) Close() error {
 	return s.Reader.Close()
 }
 
-// transaction runs f in one transaction, which it commits where f returns nil.
-func (s *Store) transaction(ctx context.Context, doing string, f func(pgx.Tx) error) error {
+// transaction runs f in one transaction, which it commits where f returns nil. A
+// database that has not done it in the configured time is taken for away.
+func (s *Store) transaction(ctx context.Context, doing string, f func(context.Context, pgx.Tx) error) error {
+	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
+	defer cancel()
 	var own error // of f itself, which has its class
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		err := f(tx)
+	err := pgx.BeginFunc(bounded, s.pool, func(tx pgx.Tx) error {
+		err := f(bounded, tx)
 		var hook *hookError
 		if errors.As(err, &hook) {
 			own = hook.error
@@ -86,40 +102,11 @@ func (s *Store) transaction(ctx context.Context, doing string, f func(pgx.Tx) er
 	if own != nil {
 		return fmt.Errorf("postgres: %s: %w", doing, own)
 	}
+	if isReadOnly(err) {
+		s.pool.Reset() // the sessions are of a server that is the primary no more; new ones look for it
+	}
 	return classify(ctx, doing, err)
 }
 
 // hookError is an error of the caller's, in a transaction of ours.
 type hookError struct{ error }
-
-// incoming is the session's temporary table by which facts come in: CALLBACK_FACT
-// without what is the same for a whole batch.
-var incoming = func() (columns []int) {
-	for i, c := range infomart.FactColumns() {
-		switch c.Name {
-		case "DS_AUDIT_KEY", "CREATE_AUDIT_KEY", "UPDATE_AUDIT_KEY":
-		default:
-			columns = append(columns, i)
-		}
-	}
-	return columns
-}()
-
-var (
-	incomingNames = func() []string {
-		names := []string{"pass"}
-		for _, i := range incoming {
-			names = append(names, strings.ToLower(infomart.FactColumns()[i].Name))
-		}
-		return names
-	}()
-	makeIncoming = func() string {
-		types := map[infomart.ColumnType]string{infomart.Int: "integer", infomart.Text: "text", infomart.Key: "bigint"}
-		lines := []string{"pass integer NOT NULL"}
-		for _, i := range incoming {
-			c := infomart.FactColumns()[i]
-			lines = append(lines, c.Name+" "+types[c.Type])
-		}
-		return "CREATE TEMPORARY TABLE IF NOT EXISTS incoming_fact (" + strings.Join(lines, ", ") + ") ON COMMIT DELETE ROWS"
-	}()
-)

@@ -25,7 +25,7 @@ func (s *Store) resolve(ctx context.Context, facts []*infomart.Fact) (map[string
 	if err != nil {
 		return nil, err
 	}
-	s.keys.Add(made)
+	s.keys.Add(s.keys.Generation(), made) // one file, one history
 	for id, key := range made {
 		keys[id] = key
 	}

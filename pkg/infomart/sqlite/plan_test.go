@@ -120,7 +120,7 @@ func TestManySetsOfKVPs(t *testing.T) {
 	}
 	_, err := s.Apply(t.Context(), storetest.Batch(nil, events...), nil)
 	require.NoError(t, err)
-	require.Equal(t, maxCustomStatements, len(s.customs)) //nolint:testifylint // Len prints the map
+	require.Equal(t, maxCustomStatements, len(s.customs))                       //nolint:testifylint // Len prints the map
 	for _, u := range append(events[:20], events[maxCustomStatements-20:]...) { // kept statements, and those past the limit
 		want := make(map[string]string)
 		for k := range callback.KVP(callback.NumKVPs) {

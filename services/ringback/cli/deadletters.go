@@ -28,18 +28,19 @@ func deadLettersCommand(std IO) *cobra.Command {
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "list all, each once",
-		Args:  cobra.NoArgs,
+		Args:  exactly(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return listLetters(c.Context(), data, std.Out) },
 	}
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "show one whole; ID is as listed",
-		Args:  cobra.ExactArgs(1),
+		Args:  exactly(cobra.ExactArgs(1)),
 		RunE:  func(c *cobra.Command, args []string) error { return showLetter(c.Context(), data, args[0], std.Out) },
 	}
 	dataFlag(list, &data)
 	dataFlag(show, &data)
 	c.AddCommand(list, show)
+	onlyCommands(c)
 	return c
 }
 
@@ -66,7 +67,8 @@ func listLetters(ctx context.Context, dir string, out io.Writer) error {
 	return w.Flush()
 }
 
-// letterView is how a dead letter is shown: text where it is text, else base64.
+// letterView is how a dead letter is shown: key and value as text where a person can read
+// them, else in base64 under a name that says so.
 type letterView struct {
 	ID        string            `json:"id"`
 	Component string            `json:"component"`
@@ -78,8 +80,10 @@ type letterView struct {
 	Missing   []string          `json:"missing_kvps,omitempty"`
 	ServiceID *string           `json:"service_id"`
 	Time      time.Time         `json:"record_timestamp"`
-	Key       any               `json:"record_key"`
-	Value     any               `json:"record_value"`
+	Key       *string           `json:"record_key,omitempty"`
+	Key64     []byte            `json:"record_key_base64,omitempty"`
+	Value     *string           `json:"record_value,omitempty"`
+	Value64   []byte            `json:"record_value_base64,omitempty"`
 	Headers   map[string]string `json:"record_headers,omitempty"`
 }
 
@@ -100,8 +104,10 @@ func showLetter(ctx context.Context, dir, id string, out io.Writer) error {
 	v := letterView{
 		ID: found.ID(), Component: found.Component, Topic: found.Topic, Partition: found.Partition, Offset: found.Offset,
 		Reason: found.Reason, Detail: found.Detail, Missing: found.Missing, ServiceID: found.ServiceID,
-		Time: found.RecordTime.UTC(), Key: textOr64(found.RecordKey), Value: textOr64(found.RecordValue), Headers: map[string]string{},
+		Time: found.RecordTime.UTC(), Headers: map[string]string{},
 	}
+	v.Key, v.Key64 = textOr64(found.RecordKey)
+	v.Value, v.Value64 = textOr64(found.RecordValue)
 	for _, h := range found.RecordHeaders {
 		v.Headers[h.Name] = string(h.Value)
 	}
@@ -110,12 +116,18 @@ func showLetter(ctx context.Context, dir, id string, out io.Writer) error {
 	return e.Encode(v)
 }
 
-// textOr64 gives text as a string and anything else as bytes, which JSON shows in base64.
-func textOr64(b []byte) any {
-	if b == nil || !utf8.Valid(b) {
-		return b
+// textOr64 gives what a person can read as text, anything else, such as Avro, as bytes.
+func textOr64(b []byte) (text *string, bytes []byte) {
+	s := string(b)
+	line := strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(s)
+	switch {
+	case b == nil:
+		return nil, nil
+	case utf8.Valid(b) && printable(line) == line:
+		return &s, nil
+	default:
+		return nil, b
 	}
-	return string(b)
 }
 
 // printable keeps a control character in a record from steering the terminal.

@@ -28,7 +28,7 @@ func importCommand(std IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import FILE...",
 		Short: "send files of CloudEvents in JSON Lines to a running producer; - is standard input",
-		Args:  cobra.MinimumNArgs(1),
+		Args:  exactly(cobra.MinimumNArgs(1)),
 		RunE:  func(c *cobra.Command, files []string) error { return importFiles(c.Context(), o, files, std) },
 	}
 	dataFlag(c, &o.data)
@@ -39,7 +39,7 @@ func importCommand(std IO) *cobra.Command {
 
 // importFiles posts the files in batches, one after another, so that the order of a session's events is kept.
 func importFiles(ctx context.Context, o importOptions, files []string, std IO) error {
-	all, err := openInputs(files, std.In)
+	all, err := openInputs("import", files, std.In)
 	if err != nil {
 		return err
 	}
@@ -58,12 +58,11 @@ func importFiles(ctx context.Context, o importOptions, files []string, std IO) e
 	if o.token == "" {
 		o.token = paths.Token
 	}
-	token, err := os.ReadFile(o.token)
+	token, err := readToken(o.token)
 	if err != nil {
-		return fault.Misconfigf("import: the token: %w", err)
+		return err
 	}
-	first, _, _ := strings.Cut(strings.TrimSpace(string(token)), " ")
-	p := poster{url: strings.TrimSuffix(o.url, "/") + "/v1/events", token: first, std: std}
+	p := poster{url: strings.TrimSuffix(o.url, "/") + "/v1/events", token: token, std: std}
 	for _, in := range all {
 		r, err := in.open()
 		if err != nil {
@@ -80,6 +79,25 @@ func importFiles(ctx context.Context, o importOptions, files []string, std IO) e
 	}
 	return nil
 }
+
+// readToken returns the first token of a file: that of a data directory, or one such as
+// the producer reads.
+func readToken(path string) (string, error) {
+	file, err := os.ReadFile(path)
+	if err != nil {
+		return "", fault.Misconfigf("import: the token: %w", err)
+	}
+	for line := range strings.Lines(string(file)) {
+		text, _, _ := strings.Cut(line, "#")
+		if fields := strings.Fields(text); len(fields) > 0 {
+			return fields[0], nil
+		}
+	}
+	return "", fault.Misconfigf("import: %s holds no token", path)
+}
+
+// patience bounds one request; the producer answers within its own time-outs, which are shorter.
+const patience = time.Minute
 
 // The producer's own default limits, less room for the brackets.
 const (
@@ -107,7 +125,7 @@ func (p *poster) file(ctx context.Context, name string, r io.Reader) error {
 		if err != nil {
 			return err
 		}
-		if line.Long || !json.Valid(line.Raw) || len(line.Raw) > postBytes {
+		if line.Long || !intake.Element(line.Raw) || len(line.Raw) > postBytes {
 			// It would spoil the batch it is in.
 			_, _, refusal := line.Parse(time.Now())
 			if refusal == nil {
@@ -141,10 +159,15 @@ func (p *poster) flush(ctx context.Context, name string) error {
 	}
 	body := append([]byte{'['}, append(p.body.Bytes(), ']')...)
 	defer func() { p.lines = p.lines[:0]; p.body.Reset() }()
+	told := ""
 	for backoff := 100 * time.Millisecond; ; backoff = min(2*backoff, 5*time.Second) {
 		again, err := p.post(ctx, name, body)
-		if err != nil || !again {
+		if err != nil || again == "" {
 			return err
+		}
+		if again != told {
+			fmt.Fprintf(p.std.Err, "waiting   %s\n", again)
+			told = again
 		}
 		select {
 		case <-time.After(backoff):
@@ -154,23 +177,25 @@ func (p *poster) flush(ctx context.Context, name string) error {
 	}
 }
 
-// post sends one batch; again says that it is to be sent once more, which changes
-// nothing of what was accepted: the ids are the same.
-func (p *poster) post(ctx context.Context, name string, body []byte) (again bool, err error) {
+// post sends one batch; again, unless it is empty, says why it is to be sent once more,
+// which changes nothing of what was accepted: the ids are the same.
+func (p *poster) post(ctx context.Context, name string, body []byte) (again string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, p.url, bytes.NewReader(body))
 	if err != nil {
-		return false, fault.Misconfigf("%w", err)
+		return "", fault.Misconfigf("%w", err)
 	}
 	req.Header.Set("Content-Type", intake.MediaTypeBatch)
 	req.Header.Set("Authorization", "Bearer "+p.token)
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return false, fmt.Errorf("the producer does not answer: %w", err)
+		return "", fmt.Errorf("the producer does not answer: %w", err)
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
 	if err != nil {
-		return false, err
+		return "", err
 	}
 	return p.answer(name, res.StatusCode, text)
 }
@@ -194,23 +219,23 @@ type reply struct {
 	} `json:"events"`
 }
 
-func (p *poster) answer(name string, status int, text []byte) (again bool, err error) {
+func (p *poster) answer(name string, status int, text []byte) (again string, err error) {
 	var r reply
 	if err := json.Unmarshal(text, &r); err != nil {
-		return false, fmt.Errorf("%s answered %d, and no JSON: is it a producer?", p.url, status)
+		return "", fmt.Errorf("%s answered %d, and no JSON: is it a producer?", p.url, status)
 	}
 	if status == http.StatusUnauthorized {
-		return false, fault.Misconfigf("the producer refuses the token: %s", r.Detail)
+		return "", fault.Misconfigf("the producer refuses the token: %s", r.Detail)
 	}
 	if len(r.Events) == 0 {
 		if retriable(status) {
-			return true, nil
+			return fmt.Sprintf("the producer answered %d %s: %s", status, r.Code, r.Detail), nil
 		}
-		return false, fmt.Errorf("the producer answered %d %s: %s", status, r.Code, r.Detail)
+		return "", fmt.Errorf("the producer answered %d %s: %s", status, r.Code, r.Detail)
 	}
 	for _, e := range r.Events {
-		if retriable(e.Status) {
-			return true, nil
+		if retriable(e.Status) && e.Problem != nil {
+			return fmt.Sprintf("the producer answered %d %s: %s", e.Status, e.Problem.Code, e.Problem.Detail), nil
 		}
 	}
 	for _, e := range r.Events {
@@ -219,7 +244,7 @@ func (p *poster) answer(name string, status int, text []byte) (again bool, err e
 			continue
 		}
 		if e.Index < 0 || e.Index >= len(p.lines) {
-			return false, fmt.Errorf("the producer answered for event %d of %d", e.Index, len(p.lines))
+			return "", fmt.Errorf("the producer answered for event %d of %d", e.Index, len(p.lines))
 		}
 		why := make([]string, len(e.Problem.Errors))
 		for i, f := range e.Problem.Errors {
@@ -230,7 +255,7 @@ func (p *poster) answer(name string, status int, text []byte) (again bool, err e
 		}
 		p.refuse(name, p.lines[e.Index], e.Problem.Code+": "+strings.Join(why, "; "))
 	}
-	return false, nil
+	return "", nil
 }
 
 func retriable(status int) bool {

@@ -103,6 +103,11 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 	require.NoError(t, res.Body.Close())
 	require.Equal(t, http.StatusUnauthorized, res.StatusCode, "without the directory's token nothing is taken in")
 
+	code, _, stderr = ringback(t, "", "run", "--data", t.TempDir(), "--addr", strings.TrimPrefix(e.HTTP, "http://"))
+	require.Equal(t, cli.ExitMisusage, code, "the address is in use")
+	require.Contains(t, stderr, "choose another with --addr")
+	require.Contains(t, screen.String(), e.Registry)
+
 	code, _, stderr = ringback(t, "", "run", "--once", "--data", dir)
 	require.NotZero(t, code, "the directory is in use")
 	require.Contains(t, stderr, "lock")
@@ -122,6 +127,18 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 		}
 	}
 	require.Positive(t, found)
+}
+
+// A log that was put aside is read, too, whatever characters its directory's name holds.
+func TestVerifyReadsTheLogThatWasPutAside(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "a[b]*")
+	runOnce(t, dir, strings.Join(lines(t, "immediate"), "\n"), "--import", "-")
+	log := pipeline.PathsOf(dir).TServerLog
+	require.NoError(t, os.Rename(log, log+".000001"))
+	code, report, stderr := ringback(t, "", "verify", "--data", dir)
+	require.Zero(t, code, report+stderr)
+	require.Contains(t, report, "2 EventUserEvent for 1 services")
 }
 
 func TestVerifyFailsWhereAStageHasLostSomething(t *testing.T) {

@@ -40,7 +40,7 @@ func (s *progress) banner(dir string) {
 	s.say("  data      %s", dir)
 	s.say("  store     sqlite3 %s 'SELECT * FROM CALLBACK_LATEST'", s.p.Paths.Store)
 	s.say("  T-Server  %s", s.p.Paths.TServerLog)
-	s.say("  Kafka     %s", s.p.Broker)
+	s.say("  Kafka     %s, schema registry %s", s.p.Broker, s.p.Registry())
 	if addr := s.p.Addr(); addr != nil {
 		s.say("  events    POST http://%s/v1/events with the bearer token in %s", addr, s.p.Paths.Token)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +40,11 @@ func Run(ctx context.Context, version string, args []string, std IO) int {
 		Short: "Genesys Callback historical reporting as an event stream",
 		Long: `ringback runs the whole pipeline in one process, on embedded parts: callback
 lifecycle events go in; UserEvents, CALLBACK_FACT rows and a T-Server log come out.
-Start with: ringback run`,
+Start with: ringback run
+
+The exit code is 0 where all was done that was asked, 1 where something was not (a
+check of verify failed, import had lines refused, another process has the data
+directory), 2 where the command line, a file or the configuration is at fault.`,
 		Version:       version,
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -51,6 +56,7 @@ Start with: ringback run`,
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fault.Misconfigf("%w", err) })
 	root.AddCommand(runCommand(std), importCommand(std), verifyCommand(std), deadLettersCommand(std))
+	onlyCommands(root)
 	err := root.ExecuteContext(ctx)
 	switch {
 	case err == nil:
@@ -63,6 +69,33 @@ Start with: ringback run`,
 		return ExitMisusage
 	}
 	return ExitFailed
+}
+
+// onlyCommands makes a command that only holds others show its help, or say that it
+// has no command of that name.
+func onlyCommands(c *cobra.Command) {
+	c.Args = cobra.ArbitraryArgs
+	c.RunE = func(c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return c.Help()
+		}
+		c.SuggestionsMinimumDistance = 2
+		err := fmt.Errorf("%s has no command %q", c.CommandPath(), args[0])
+		if similar := c.SuggestionsFor(args[0]); len(similar) > 0 {
+			err = fmt.Errorf("%w; did you mean %s?", err, strings.Join(similar, " or "))
+		}
+		return fault.Misconfigf("%w", err)
+	}
+}
+
+// exactly makes a wrong number of arguments a misuse.
+func exactly(rule cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if err := rule(c, args); err != nil {
+			return fault.Misconfigf("%s: %w", c.UseLine(), err)
+		}
+		return nil
+	}
 }
 
 func dataFlag(c *cobra.Command, dir *string) {

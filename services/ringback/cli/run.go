@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -36,7 +37,7 @@ With --once it stops when all that was imported has ended as applied, already
 applied or dead-lettered in every sink, and prints one JSON object on standard
 output. Settle and offer-grace deadlines are then made due; sessions that go on
 stay open and are counted.`,
-		Args: cobra.NoArgs,
+		Args: exactly(cobra.NoArgs),
 		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, std) },
 	}
 	dataFlag(c, &o.data)
@@ -48,7 +49,7 @@ stay open and are counted.`,
 }
 
 func run(ctx context.Context, o *runOptions, std IO) (err error) {
-	inputs, err := openInputs(o.files, std.In)
+	inputs, err := openInputs("--import", o.files, std.In)
 	if err != nil {
 		return err
 	}
@@ -66,6 +67,9 @@ func run(ctx context.Context, o *runOptions, std IO) (err error) {
 	}
 	began := time.Now()
 	p, err := pipeline.Start(ctx, cfg)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		err = fmt.Errorf("%w; choose another with --addr, port 0 for any that is free", err)
+	}
 	if err != nil {
 		return err
 	}
@@ -156,7 +160,7 @@ type input struct {
 type inputs []input
 
 // openInputs opens the files before anything starts, so that a wrong name is told at once.
-func openInputs(names []string, stdin io.Reader) (inputs, error) {
+func openInputs(of string, names []string, stdin io.Reader) (inputs, error) {
 	var all inputs
 	for _, name := range names {
 		if name == "-" {
@@ -172,7 +176,7 @@ func openInputs(names []string, stdin io.Reader) (inputs, error) {
 		}
 		if err != nil {
 			all.close()
-			return nil, fault.Misconfigf("--import: %w", err)
+			return nil, fault.Misconfigf("%s: %w", of, err)
 		}
 		all = append(all, input{name: name, open: func() (io.ReadCloser, error) { return f, nil }})
 	}

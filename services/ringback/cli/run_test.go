@@ -259,6 +259,12 @@ func TestARefusedLineIsNamedAndItsNeighboursGoOn(t *testing.T) {
 	code, one, _ := ringback(t, "", "deadletters", "show", id, "--data", dir)
 	require.Zero(t, code)
 	require.Contains(t, one, "ewt")
+	require.Contains(t, one, `"record_value": "{\"specversion\"`)
+	require.NotContains(t, one, "base64")
+	id = regexp.MustCompile(`import/-#[0-9a-f]{8}/0/10`).FindString(list)
+	_, one, _ = ringback(t, "", "deadletters", "show", id, "--data", dir)
+	require.Contains(t, one, `"record_value_base64": "//4AAQ=="`)
+	require.NotContains(t, one, `"record_value"`)
 
 	again := runOnce(t, dir, strings.Join(mixed, "\n"), "--import", "-")
 	require.EqualValues(t, len(bad), again.Files[0].Refused)

@@ -3,12 +3,9 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -16,6 +13,7 @@ import (
 	"github.com/ringback/ringback/pkg/infomart/sqlite"
 	"github.com/ringback/ringback/services/ringback/pipeline"
 	"github.com/ringback/ringback/services/ringback/verify"
+	"github.com/ringback/ringback/services/tserver"
 )
 
 func verifyCommand(std IO) *cobra.Command {
@@ -24,7 +22,7 @@ func verifyCommand(std IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "make the guide's three checks: T-Server log, G_CUSTOM_DATA_S, CALLBACK_FACT",
-		Args:  cobra.NoArgs,
+		Args:  exactly(cobra.NoArgs),
 		RunE:  func(c *cobra.Command, _ []string) error { return verifyData(c.Context(), data, asJSON, std) },
 	}
 	dataFlag(c, &data)
@@ -62,13 +60,12 @@ func verifyData(ctx context.Context, dir string, asJSON bool, std IO) error {
 	return err
 }
 
-// openLog opens the T-Server log, the files put aside first.
+// openLog opens the T-Server log, the files put aside first. Where there is none, a check says that nothing is in it.
 func openLog(path string) (io.Reader, func(), error) {
-	names, err := filepath.Glob(path + ".[0-9]*")
+	names, err := tserver.Parts(path)
 	if err != nil {
 		return nil, nil, err
 	}
-	slices.Sort(names)
 	var files []*os.File
 	closeAll := func() {
 		for _, f := range files {
@@ -76,11 +73,8 @@ func openLog(path string) (io.Reader, func(), error) {
 		}
 	}
 	readers := []io.Reader{}
-	for _, name := range append(names, path) {
+	for _, name := range names {
 		f, err := os.Open(name)
-		if errors.Is(err, os.ErrNotExist) {
-			continue // a check says that there is nothing in it
-		}
 		if err != nil {
 			closeAll()
 			return nil, nil, fault.Misconfigf("verify: %w", err)

@@ -276,6 +276,9 @@ func (p *Pipeline) Addr() net.Addr {
 	return p.http.Addr()
 }
 
+// Registry is the URL of the schema registry.
+func (p *Pipeline) Registry() string { return p.registryURL }
+
 // Ready says why not everything is ready, or nil.
 func (p *Pipeline) Ready() error {
 	var intake error

@@ -20,6 +20,10 @@ type Settings struct {
 // LoadSettings reads them from the environment.
 func LoadSettings(ctx context.Context, env config.Environment) (Settings, error) {
 	var s Settings
-	err := config.Load(ctx, env, []string{"ENRICHER_", "INFOMART_"}, &s, &s.Enricher)
+	err := config.Load(ctx, env, []string{"ENRICHER_", "INFOMART_"}, &s)
 	return s, err
 }
+
+// Validate returns every fault of the enricher's settings; the producer, which is not always
+// started, checks its own.
+func (s *Settings) Validate() []error { return s.Enricher.Validate() }

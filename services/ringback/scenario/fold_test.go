@@ -1,7 +1,6 @@
 package scenario_test
 
 import (
-	"encoding/json"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -85,9 +84,7 @@ func records(t *testing.T, events []callback.Event) []session.Record {
 	t.Helper()
 	log := make([]session.Record, len(events))
 	for i := range events {
-		raw, err := json.Marshal(&events[i].Data)
-		require.NoError(t, err)
-		log[i] = session.Record{Offset: int64(i), Time: arrival.UnixMilli() + int64(i), Event: &events[i], Raw: raw}
+		log[i] = session.Record{Offset: int64(i), Time: arrival.UnixMilli() + int64(i), Event: &events[i]}
 	}
 	return log
 }
@@ -98,13 +95,7 @@ func tick(after []session.Record, at time.Duration, flush bool) session.Record {
 }
 
 func partition() *session.Partition {
-	return session.NewPartition(session.Rules{
-		Fold: fold.Options{MaxAttempts: 3},
-		Decode: func(raw []byte) (data callback.Data, err error) {
-			err = json.Unmarshal(raw, &data)
-			return data, err
-		},
-	}, 0)
+	return session.NewPartition(session.Rules{Fold: fold.Options{MaxAttempts: 3}}, 0)
 }
 
 // The enricher's rules make the golden's UserEvents, attached data and dead letters, one after another.

@@ -26,6 +26,7 @@ type application[T any] struct {
 // waiting out outages, and counts how they ended (invariant 2).
 func (p *Partition[T]) apply(ctx context.Context, b *Batch[T], n int) error {
 	started := time.Now()
+	p.readAhead(ctx, len(p.pending)-n)
 	a := &application[T]{p: p, batch: b, records: p.pending[:n], letters: make(map[int64]*callback.DeadLetter)}
 	if err := a.settle(ctx); err != nil {
 		return err
@@ -36,7 +37,7 @@ func (p *Partition[T]) apply(ctx context.Context, b *Batch[T], n int) error {
 			p.cfg.name(), len(b.Items), b.To.LastOffset, o.Applied, o.AlreadyApplied, o.Rejected)
 	}
 	to := b.To
-	p.stored, p.pending = &to, p.pending[n:]
+	p.stored, p.pending, p.values = &to, p.pending[n:], p.values[min(n, len(p.values)):]
 	p.resume()
 	p.metrics.applied(p.cfg, n, len(b.SetAside), o, a.letters, time.Since(started))
 	p.metrics.position(p.cfg, to.Next, max(0, p.end-to.Next))
@@ -61,18 +62,21 @@ func (p *Partition[T]) persist(ctx context.Context) error {
 // settle tries until the batch is durable.
 func (a *application[T]) settle(ctx context.Context) error {
 	for again := false; ; again = true {
+		done, err := false, error(nil)
 		if again {
-			if done, err := a.committed(ctx); err != nil {
-				if err := a.p.outage(ctx, stageApply, err); err != nil {
-					return err
+			done, err = a.committed(ctx)
+		}
+		if !done && err == nil {
+			done, err = true, a.try(ctx)
+			if again && errors.Is(err, infomart.ErrPositionMoved) {
+				// The earlier try may have been committing still when it was looked for.
+				done, err = a.committed(ctx)
+				if !done && err == nil {
+					err = infomart.ErrPositionMoved
 				}
-				continue
-			} else if done {
-				return nil
 			}
 		}
-		err := a.try(ctx)
-		if err == nil {
+		if err == nil && done {
 			return nil
 		}
 		if err := a.p.outage(ctx, stageApply, err); err != nil {

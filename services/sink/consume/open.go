@@ -23,6 +23,7 @@ func eventID(rec *kafka.Record) string {
 
 // open finds where to go on, waiting out outages.
 func (p *Partition[T]) open(ctx context.Context) error {
+	p.dropAhead()
 	for {
 		err := p.assign(ctx)
 		if err == nil {
@@ -46,7 +47,7 @@ func (p *Partition[T]) assign(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read the log's bounds: %w", err)
 	}
-	p.pending, p.end, p.held = nil, end, time.Time{}
+	p.pending, p.values, p.end, p.held = nil, nil, end, time.Time{}
 	p.window.Reset()
 	if !ok {
 		p.stored, p.fetched = nil, start

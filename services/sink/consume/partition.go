@@ -62,10 +62,11 @@ type Outcome struct {
 }
 
 // Handler is what a sink does with the records of one partition. It is used by one
-// goroutine. Its errors have a class (package fault).
+// goroutine, but for Decode. Its errors have a class (package fault).
 type Handler[T any] interface {
 	Position(ctx context.Context, key infomart.PositionKey) (infomart.Position, bool, error)
-	// Decode returns a *callback.BadRecord for a record that cannot be decoded.
+	// Decode returns a *callback.BadRecord for a record that cannot be decoded. It is
+	// called while Apply is under way.
 	Decode(ctx context.Context, rec *kafka.Record) (T, error)
 	// Apply makes the batch and its position durable in one transaction. Before it
 	// commits it calls reject with the items that it sets aside (invariant 4).
@@ -113,6 +114,8 @@ type Partition[T any] struct {
 
 	stored  *infomart.Position // nil: there is none yet
 	pending []kafka.Record     // fetched, not yet applied
+	values  []decoded[T]       // of the first of the pending records
+	ahead   *ahead[T]          // what comes after them, being read; nil: nothing is
 	fetched int64              // where the next fetch goes on
 	end     int64              // end of the log, as of the last fetch
 	held    time.Time
@@ -138,6 +141,7 @@ func (p *Partition[T]) Run(ctx context.Context) error {
 	p.metrics.paused(p.cfg, false)
 	p.metrics.begin(p.cfg)
 	defer p.metrics.forget(p.cfg)
+	defer p.dropAhead()
 	if err := p.open(ctx); err != nil {
 		return err
 	}

@@ -16,41 +16,34 @@ import (
 	"github.com/ringback/ringback/pkg/registry"
 )
 
-// gather fetches until there is a batch: by records, by bytes or by time, whichever
-// comes first. Without any record it returns after one fetch.
+// gather adds to the pending records what was read ahead. Where there is neither, it
+// fetches until there is a batch.
 func (p *Partition[T]) gather(ctx context.Context) error {
-	if len(p.pending) > 0 {
-		return nil
-	}
-	var since time.Time // when the first record of the batch was there
-	size, wait := 0, p.cfg.FetchWait
-	for {
-		page, err := p.log.Fetch(ctx, p.fetched, p.cfg.BatchBytes, wait)
-		if err != nil {
-			if len(p.pending) > 0 && ctx.Err() == nil {
-				return nil // what is there is not held up; the next fetch meets the fault again
-			}
-			return p.refetch(ctx, err)
-		}
-		p.fetched, p.end = page.Next, page.End
-		p.pending = append(p.pending, page.Records...)
-		p.metrics.lag(p.cfg, max(0, p.end-p.next()))
-		if len(p.pending) == 0 {
-			p.resume()
-			p.status.progress(p.fetched)
+	g, ok := p.takeAhead(ctx)
+	if !ok {
+		if len(p.pending) > 0 {
 			return nil
 		}
-		if since.IsZero() {
-			since = time.Now()
-		}
-		for i := range page.Records {
-			size += len(page.Records[i].Value)
-		}
-		wait = p.cfg.BatchLatency - time.Since(since)
-		if len(p.pending) >= p.cfg.BatchRecords || size >= p.cfg.BatchBytes || wait <= 0 {
-			return nil
-		}
+		g = p.collect(ctx, p.fetched, p.end)
 	}
+	if g.err != nil {
+		if len(p.pending) > 0 && ctx.Err() == nil {
+			return nil // what is there is not held up; the next fetch meets the fault again
+		}
+		return p.refetch(ctx, g.err)
+	}
+	p.fetched, p.end = g.next, g.end
+	// The values go with the first records: with some pending, only those that were decoded too.
+	if len(p.values) == len(p.pending) {
+		p.values = append(p.values, g.values...)
+	}
+	p.pending = append(p.pending, g.records...)
+	p.metrics.lag(p.cfg, max(0, p.end-p.next()))
+	if len(p.pending) == 0 {
+		p.resume()
+		p.status.progress(p.fetched)
+	}
+	return nil
 }
 
 // refetch deals with a fetch that failed.
@@ -86,7 +79,7 @@ func (p *Partition[T]) decode(ctx context.Context) (*Batch[T], int, error) {
 	var stop error
 	for ; n < min(len(p.pending), p.cfg.BatchRecords); n++ {
 		rec := &p.pending[n]
-		value, err := p.decodeOne(ctx, rec)
+		value, err := p.decodePending(ctx, n)
 		if err == nil {
 			p.observe(rec, false)
 			b.Items = append(b.Items, Item[T]{Record: rec, Value: value})
@@ -114,6 +107,18 @@ func (p *Partition[T]) decode(ctx context.Context) (*Batch[T], int, error) {
 		b.To = p.positionAfter(n)
 	}
 	return b, n, stop
+}
+
+// decodePending decodes the n-th pending record, or takes the value that was decoded ahead.
+func (p *Partition[T]) decodePending(ctx context.Context, n int) (T, error) {
+	if n < len(p.values) && p.values[n].ok {
+		return p.values[n].value, nil
+	}
+	value, err := p.decodeOne(ctx, &p.pending[n])
+	if err == nil && len(p.unknown) > 0 {
+		delete(p.unknown, schemaID(p.pending[n].Value)) // should it be unknown once more, that is a new wait
+	}
+	return value, err
 }
 
 func (p *Partition[T]) decodeOne(ctx context.Context, rec *kafka.Record) (T, error) {

@@ -20,6 +20,7 @@ import (
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
@@ -44,7 +45,7 @@ func run(ctx context.Context, env config.Environment) error {
 		Kafka     kafka.Config    `env:", prefix=KAFKA_"`
 		Registry  registry.Config `env:", prefix=REGISTRY_"`
 	}
-	if err := config.Load(ctx, env, []string{"ENRICHER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Enricher); err != nil {
+	if err := errors.Join(config.Load(ctx, env, []string{"ENRICHER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Enricher), settings.Kafka.Validate()); err != nil {
 		return err
 	}
 	client, err := kafka.New(settings.Kafka)
@@ -73,6 +74,7 @@ func run(ctx context.Context, env config.Environment) error {
 		return admin.ErrNotOwned
 	}
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { limitGarbage(ctx); return nil })
 	g.Go(func() error {
 		mux := http.NewServeMux()
 		mux.Handle("/", admin.Handler(admin.Probes{Ready: ready}, metrics))
@@ -80,7 +82,11 @@ func run(ctx context.Context, env config.Environment) error {
 		return admin.Serve(ctx, settings.AdminAddr, mux)
 	})
 	g.Go(func() error {
-		codec, err := await(ctx, logger, func() (*wire.Codec, error) { return wire.New(ctx, schemas) })
+		rights := acl.Enricher(settings.Enricher.Group, settings.Enricher.Ticks)
+		if _, err := await(ctx, logger, "Kafka", func() (struct{}, error) { return struct{}{}, client.CheckAccess(ctx, rights) }); err != nil {
+			return err
+		}
+		codec, err := await(ctx, logger, "the schema registry", func() (*wire.Codec, error) { return wire.New(ctx, schemas) })
 		if err != nil {
 			return err
 		}
@@ -98,14 +104,14 @@ func run(ctx context.Context, env config.Environment) error {
 }
 
 // await calls f until it ends in something else than an outage (invariant 7), and says so once.
-func await[T any](ctx context.Context, logger *slog.Logger, f func() (T, error)) (T, error) {
+func await[T any](ctx context.Context, logger *slog.Logger, what string, f func() (T, error)) (T, error) {
 	for said := false; ; said = true {
 		v, err := f()
 		if err == nil || fault.ClassOf(err) != fault.Outage {
 			return v, err
 		}
 		if !said {
-			logger.WarnContext(ctx, "waiting for the schema registry", "error", err)
+			logger.WarnContext(ctx, "waiting for "+what, "error", err)
 		}
 		select {
 		case <-time.After(time.Second):

@@ -19,6 +19,7 @@ import (
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
@@ -45,7 +46,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger) (err 
 		Kafka     kafka.Config         `env:", prefix=KAFKA_"`
 		Registry  registry.Config      `env:", prefix=REGISTRY_"`
 	}
-	if err := config.Load(ctx, env, []string{"PRODUCER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Producer); err != nil {
+	if err := errors.Join(config.Load(ctx, env, []string{"PRODUCER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Producer), settings.Kafka.Validate()); err != nil {
 		return err
 	}
 	client, err := kafka.New(settings.Kafka)
@@ -99,7 +100,16 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger) (err 
 		return err
 	}
 	server.Store(s)
+	checked := make(chan struct{})
+	go func() {
+		defer close(checked)
+		if err := checkAccess(ctx, client); err != nil {
+			cancel(err)
+		}
+	}()
 	err = s.Run(ctx)
+	cancel(nil)
+	<-checked
 	// No request is left by now: what the queue still holds is nobody's answer any more.
 	closing, done := context.WithTimeout(context.WithoutCancel(ctx), settings.Producer.AckTimeout)
 	defer done()
@@ -115,6 +125,21 @@ func newCodec(ctx context.Context, schemas *registry.Client, logger *slog.Logger
 		}
 		if !said {
 			logger.WarnContext(ctx, "the schema registry is away; waiting for it", "component", "producer", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+// checkAccess tells whether Kafka lets the service in with its right. While Kafka is away that stays
+// open, and the service runs: it answers 503 (invariant 7).
+func checkAccess(ctx context.Context, client *kafka.Client) error {
+	for {
+		err := client.CheckAccess(ctx, acl.Producer())
+		if err == nil || ctx.Err() != nil || fault.ClassOf(err) != fault.Outage {
+			return stopped(ctx, err)
 		}
 		select {
 		case <-ctx.Done():

@@ -18,6 +18,7 @@ import (
 	"github.com/ringback/ringback/pkg/infomart/postgres"
 	"github.com/ringback/ringback/pkg/infomart/sqlite"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/sink"
@@ -87,6 +88,9 @@ func (s *service) build(ctx context.Context) (*sink.Sink, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() error { client.Close(); return nil })
+	if err := s.await(ctx, "Kafka", func() error { return client.CheckAccess(ctx, s.rights()) }); err != nil {
+		return nil, err
+	}
 	schemas, err := registry.New(s.cfg.Registry)
 	if err != nil {
 		return nil, err
@@ -118,6 +122,13 @@ func (s *service) build(ctx context.Context) (*sink.Sink, error) {
 	}
 	s.closers = append(s.closers, func() error { gw.Close(); return nil })
 	return sink.NewTServer(s.cfg.Sink, s.cfg.TServer, db, gw, deps)
+}
+
+func (s *service) rights() []acl.Right {
+	if s.name == sink.Infomart {
+		return acl.InfomartSink(s.cfg.Sink.GroupOf(s.name))
+	}
+	return acl.TServerSink(s.cfg.Sink.GroupOf(s.name))
 }
 
 func (s *service) open(ctx context.Context) (store, error) {

@@ -1,0 +1,344 @@
+//go:build realkafka
+
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/topic"
+)
+
+// traffic is writers and readers that go on while a cluster is ill, and an account of what they were
+// told, to be held against the logs at the end.
+type traffic struct {
+	k     *realCluster
+	plain string // of the producer
+	txns  string // of the transactor
+
+	ctx     context.Context
+	stop    context.CancelFunc
+	wg      sync.WaitGroup
+	network *unreliable
+
+	mu        sync.Mutex
+	written   map[string]int // by key, how many were acknowledged; they are numbered from 0
+	committed map[string]bool
+	unknown   map[string]bool
+	takeovers int
+	errs      []error
+
+	progress atomic.Int64 // acknowledgements and commits
+}
+
+const trafficPartitions = 3
+
+func (k *realCluster) startTraffic() *traffic {
+	k.t.Helper()
+	ctx, stop := context.WithCancel(k.t.Context())
+	tr := &traffic{
+		k: k, plain: k.newTopic(trafficPartitions), txns: k.newTopic(trafficPartitions), ctx: ctx, stop: stop,
+		written: map[string]int{}, committed: map[string]bool{}, unknown: map[string]bool{},
+	}
+	var c *Client
+	c, tr.network = newLossyClient(k.t, k.brokers)
+	p := newProducer(k.t, c, ProducerConfig{BatchRecords: 20})
+	for i := range 4 {
+		tr.wg.Go(func() { tr.produce(p, fmt.Sprint("key ", i)) })
+	}
+	tr.wg.Go(func() { tr.transact(c) })
+	return tr
+}
+
+func (tr *traffic) fail(err error) {
+	tr.mu.Lock()
+	defer tr.mu.Unlock()
+	tr.errs = append(tr.errs, err)
+}
+
+// produce numbers records under one key. Its calls wait out whatever befalls the cluster: with
+// unlimited time an idempotent producer has no excuse.
+func (tr *traffic) produce(p *Producer, key string) {
+	for n := 0; tr.ctx.Err() == nil; n += 5 {
+		var recs []Record
+		for i := range 5 {
+			recs = append(recs, record(tr.plain, key, strconv.Itoa(n+i)))
+		}
+		for _, d := range p.Produce(tr.k.t.Context(), recs) {
+			if d.Err != nil {
+				tr.fail(fmt.Errorf("produce %s %d: %w", key, n, d.Err))
+				return
+			}
+		}
+		tr.mu.Lock()
+		tr.written[key] = n + 5
+		tr.mu.Unlock()
+		tr.progress.Add(1)
+	}
+}
+
+// transact commits one record to each partition at a time, and takes over from itself when it must.
+func (tr *traffic) transact(c *Client) {
+	id, group := unique("txn"), unique("group")
+	ctx := tr.k.t.Context()
+	take := func() *Transactor {
+		for {
+			tx, err := c.NewTransactor(ctx, id)
+			if err == nil {
+				return tx
+			}
+			if fault.ClassOf(err) != fault.Outage && !errors.Is(err, ErrFenced) {
+				tr.fail(fmt.Errorf("take over: %w", err))
+				return nil
+			}
+		}
+	}
+	tx := take()
+	for n := 0; tr.ctx.Err() == nil && tx != nil; n++ {
+		value := strconv.Itoa(n)
+		var recs []Record
+		for p := range int32(trafficPartitions) {
+			recs = append(recs, Record{Topic: tr.txns, Partition: p, Value: []byte(value)})
+		}
+		txn := Txn{Records: recs, Group: &GroupOffsets{Generation: Generation{GroupID: group, ID: -1}, Topic: tr.plain, Offsets: map[int32]int64{0: int64(n)}}}
+		for again := true; again; {
+			err := tx.Commit(ctx, txn)
+			tr.mu.Lock()
+			switch {
+			case err == nil:
+				tr.committed[value] = true
+				tr.progress.Add(1)
+			case errors.Is(err, ErrOutcomeUnknown):
+				tr.unknown[value] = true
+			}
+			tr.mu.Unlock()
+			again = false
+			switch {
+			case errors.Is(err, ErrOutcomeUnknown), errors.Is(err, ErrFenced):
+				tr.mu.Lock()
+				tr.takeovers++
+				tr.mu.Unlock()
+				tx = take()
+			case err != nil && fault.ClassOf(err) == fault.Outage:
+				again = true // which Commit allows
+			case err != nil:
+				tr.fail(fmt.Errorf("commit %s: %w", value, err))
+				return
+			}
+		}
+	}
+}
+
+// awaitProgress waits until the writers have got on by n.
+func (tr *traffic) awaitProgress(n int64) {
+	tr.k.t.Helper()
+	goal := tr.progress.Load() + n
+	tr.k.eventually("the writers get on", func() bool {
+		tr.mu.Lock()
+		defer tr.mu.Unlock()
+		return tr.progress.Load() >= goal || len(tr.errs) > 0
+	})
+}
+
+// check ends the traffic and holds the logs against the account: what was acknowledged is there, once
+// and in order (invariant 1); what was committed is there whole, what was not is not.
+func (tr *traffic) check() {
+	t := tr.k.t
+	t.Helper()
+	tr.network.losing(nil)
+	tr.stop()
+	tr.wg.Wait()
+	require.Empty(t, tr.errs)
+	next := map[string]int{}
+	for p := range int32(trafficPartitions) {
+		for _, r := range readEnded(t, tr.k.admin, tr.plain, p) {
+			require.Equal(t, strconv.Itoa(next[string(r.Key)]), string(r.Value), "%s: each once and in order", r.Key)
+			next[string(r.Key)]++
+		}
+	}
+	require.Equal(t, tr.written, next)
+	var first []string
+	for p := range int32(trafficPartitions) {
+		var seen []string
+		for _, r := range readEnded(t, tr.k.admin, tr.txns, p) {
+			v := string(r.Value)
+			require.True(t, tr.committed[v] || tr.unknown[v], "%s was not committed", v)
+			seen = append(seen, v)
+		}
+		require.Len(t, slices.Compact(slices.Sorted(slices.Values(seen))), len(seen), "none twice")
+		for v := range maps.Keys(tr.committed) {
+			require.Contains(t, seen, v)
+		}
+		if p == 0 {
+			first = seen
+		}
+		require.Equal(t, first, seen, "all or nothing, in order")
+	}
+	t.Logf("%d records acknowledged, %d transactions committed, %d of unknown outcome, %d takeovers", 5*tr.progress.Load(), len(tr.committed), len(tr.unknown), tr.takeovers)
+}
+
+// Leaders move while nobody dies, so that no connection breaks: only answers tell.
+func TestClusterRealLeaderMoves(t *testing.T) {
+	k := newRealCluster(t)
+	tr := k.startTraffic()
+	reader := newClient(t, k.brokers)
+	read := int64(0)
+	for round := range 2 * clusterNodes {
+		tr.awaitProgress(50)
+		for _, name := range []string{tr.plain, tr.txns} {
+			for p := range int32(trafficPartitions) {
+				k.lead(name, p, (int32(round)+p)%clusterNodes+1)
+			}
+		}
+		// A reader whose layout is older than the move finds the new leader: a follower would answer it
+		// from behind if it asked for that.
+		got, err := reader.Fetch(t.Context(), FetchRequest{Topic: tr.plain, Offset: read, MaxBytes: 1000})
+		require.NoError(t, err)
+		read = got.Next
+		node, err := reader.leader(t.Context(), tr.plain, 0)
+		require.NoError(t, err)
+		require.Equal(t, int32(round)%clusterNodes+1, node)
+	}
+	tr.check()
+}
+
+// Each node in turn is killed with SIGKILL, under writers some of whose answers are lost, and comes
+// back once they have got on without it.
+func TestClusterRealKilled(t *testing.T) {
+	k := newRealCluster(t)
+	tr := k.startTraffic()
+	tr.network.losing(func() bool { return rand.IntN(100) == 0 })
+	for node := int32(1); node <= clusterNodes; node++ {
+		tr.awaitProgress(100)
+		begin := time.Now()
+		k.kill(node)
+		tr.awaitProgress(100)
+		t.Logf("node %d killed: the writers were on again after %v", node, time.Since(begin).Round(10*time.Millisecond))
+		k.start(node)
+		k.awaitInSync(tr.plain)
+		k.awaitInSync(tr.txns)
+	}
+	tr.check()
+}
+
+// A topic is made with as many replicas as there are nodes while one of them is away: it is written to at
+// once, and the third replica joins in later.
+func TestClusterRealTopicWhileNodeIsAway(t *testing.T) {
+	k := newRealCluster(t)
+	k.kill(3)
+	name := unique("topic")
+	k.eventually("the topic is made", func() bool {
+		err := k.admin.EnsureTopics(t.Context(), []topic.Spec{{Name: name, Partitions: 2, Replication: clusterNodes, Config: map[string]string{"retention.ms": "-1", "min.insync.replicas": "2"}}})
+		if err != nil {
+			require.Equal(t, fault.Outage, fault.ClassOf(err), err)
+		}
+		return err == nil
+	})
+	for _, p := range k.partitions(name) {
+		require.Len(t, p.ReplicaNodes, clusterNodes)
+	}
+	mustProduce(t, newProducer(t, k.admin, ProducerConfig{}), record(name, "k", "v"))
+	k.start(3)
+	k.awaitInSync(name)
+}
+
+// Two of three replicas are away: nothing is acknowledged, nothing is refused for good, and what waits
+// is written once when they are back (invariants 1 and 7).
+func TestClusterRealTooFewReplicas(t *testing.T) {
+	k := newRealCluster(t)
+	name := k.newTopic(1)
+	leader := k.partitions(name)[0].LeaderID
+	c := newClient(t, k.brokers, func(cfg *Config) { cfg.RequestTimeout = 2 * time.Second })
+	p := newProducer(t, c, ProducerConfig{})
+	mustProduce(t, p, record(name, "k", "before"))
+	var away []int32
+	for node := int32(1); node <= clusterNodes; node++ {
+		if node != leader {
+			away = append(away, node)
+			k.kill(node)
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second)
+	defer cancel()
+	d := p.Produce(ctx, []Record{record(name, "k", "given up")})[0]
+	require.Equal(t, fault.Outage, fault.ClassOf(d.Err), d.Err)
+	waiting := produceAsync(t.Context(), p, record(name, "k", "waits"))
+	got, err := c.Fetch(t.Context(), FetchRequest{Topic: name})
+	require.NoError(t, err, "what is committed can be read")
+	require.Equal(t, []string{"before"}, values(got.Records))
+	for _, node := range away {
+		k.run(node)
+	}
+	k.awaitNodes(clusterNodes)
+	require.NoError(t, (<-waiting).ds[0].Err)
+	all := values(readEnded(t, k.admin, name, 0))
+	if errors.Is(d.Err, ErrOutcomeUnknown) && len(all) == 3 {
+		require.Equal(t, []string{"before", "given up", "waits"}, all)
+		return
+	}
+	require.Equal(t, []string{"before", "waits"}, all)
+}
+
+// The coordinator of a group is killed: the members go on with even shares, and the group's offset
+// does not move back.
+func TestClusterRealGroupCoordinatorKilled(t *testing.T) {
+	k := newRealCluster(t)
+	name, group := k.newTopic(6), unique("group")
+	o := &ownership{t: t, owner: map[int32]int{}, changed: make(chan struct{}, 1)}
+	var count atomic.Int64
+	var wg sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for member := range 2 {
+		c := newClient(t, k.brokers)
+		wg.Go(func() {
+			err := c.RunGroup(ctx, GroupConfig{ID: group, Topics: []string{name}, HeartbeatInterval: 200 * time.Millisecond, SessionTimeout: 6 * time.Second}, func(ctx context.Context, gen Generation, _ string, p int32) error {
+				o.take(p, member)
+				defer o.drop(p)
+				if p != 0 {
+					<-ctx.Done()
+					return nil
+				}
+				for sleep(ctx, 20*time.Millisecond) {
+					if err := gen.CommitOffsets(map[string]map[int32]int64{name: {0: count.Load() + 1}}); err == nil {
+						count.Add(1)
+					}
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	shares := map[int]int{0: 3, 1: 3}
+	o.await(6, shares)
+	for range 2 {
+		node := k.coordinatorOf(groupCoordinator, group)
+		k.eventually("offsets are committed", func() bool { return count.Load() > 5 })
+		before := count.Load()
+		k.kill(node)
+		begin := time.Now()
+		k.eventually("offsets are committed again", func() bool { return count.Load() > before+5 })
+		t.Logf("coordinator killed: commits again after %v", time.Since(begin).Round(10*time.Millisecond))
+		o.await(6, shares)
+		offset, ok, err := k.admin.CommittedOffset(t.Context(), group, name, 0)
+		require.NoError(t, err)
+		require.True(t, ok)
+		require.Greater(t, offset, before)
+		k.start(node)
+	}
+	cancel()
+	wg.Wait()
+}
