@@ -1,0 +1,236 @@
+//go:build realcluster
+
+package chaos_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"github.com/ringback/ringback/integration/chaos/oracle"
+	"github.com/ringback/ringback/integration/process"
+	"github.com/ringback/ringback/integration/process/load"
+	"github.com/ringback/ringback/integration/process/stack"
+	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/infomart/postgres"
+	"github.com/ringback/ringback/pkg/infomart/sqlite"
+	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/session"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+)
+
+// outcome is a run and what came of it.
+type outcome struct {
+	settings
+	s        *stack.Stack
+	d        *director
+	client   *load.Client
+	feed     *load.Feed
+	garbage  int
+	findings *oracle.Findings
+	took     time.Duration
+
+	committed []int64 // how far the enrichers got in the lifecycle log
+	lifecycle, userEvents, attached, letters,
+	sessions *oracle.Topic
+	dead      oracle.Counted
+	folded    oracle.Count
+	facts     int
+	sends     oracle.Sends
+	positions []session.Position
+}
+
+// drain waits until everything that was accepted has had its effects, with the settle and grace deadlines passed, and
+// stops everything in the order of the flow, so that nothing moves any more.
+func (o *outcome) drain(ctx context.Context, t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
+	s := o.s
+	client, err := oracle.NewClient(s.Direct.Kafka)
+	require.NoError(t, err)
+	defer client.Close()
+	after := time.Now().Add(s.Timing.OfferGrace + s.Timing.Settle)
+	from, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
+	require.NoError(t, err)
+	require.NoError(t, process.Until(ctx, func() error { return o.quiet(ctx, client, from, after) }), "the enrichers catch up")
+	require.NoError(t, stack.Stop(ctx, s.Enrichers...))
+	o.committed, err = oracle.Committed(ctx, client, s.EnricherGroup, topic.Lifecycle, partitions)
+	require.NoError(t, err)
+
+	conn, err := pgx.Connect(ctx, s.Direct.Postgres)
+	require.NoError(t, err)
+	defer conn.Close(ctx) //nolint:errcheck // it was only read
+	for group, topics := range map[string][]string{
+		s.InfomartGroup: {topic.UserEvents}, s.TServerGroup: {topic.UserEvents, topic.AttachedData},
+	} {
+		for _, name := range topics {
+			require.NoError(t, process.Until(ctx, func() error { return applied(ctx, client, conn, group, name) }), "the sinks catch up")
+		}
+	}
+	require.NoError(t, stack.Stop(ctx, append(append(s.Infomarts, s.TServers...), s.Producers...)...))
+	require.NoError(t, stack.Stop(ctx, s.Simulator))
+	o.d.note("everything has been read, and has stopped")
+}
+
+// quiet says what keeps the enrichers busy.
+func (o *outcome) quiet(ctx context.Context, client *kgo.Client, from []int64, after time.Time) error {
+	ends, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
+	if err != nil {
+		return err
+	}
+	committed, err := oracle.Committed(ctx, client, o.s.EnricherGroup, topic.Lifecycle, partitions)
+	if err != nil {
+		return err
+	}
+	for n := range ends {
+		if committed[n] < from[n] {
+			return fmt.Errorf("partition %d of %s: read up to %d of %d", n, topic.Lifecycle, committed[n], ends[n])
+		}
+	}
+	tail, err := oracle.ReadFrom(ctx, o.s.Direct.Kafka, topic.Lifecycle, from)
+	if err != nil {
+		return err
+	}
+	for n, records := range tail.Partitions {
+		if len(records) == 0 || records[len(records)-1].Time.Before(after) || committed[n] <= records[len(records)-1].Offset {
+			return fmt.Errorf("partition %d of %s: no tick after %s has been read", n, topic.Lifecycle, after)
+		}
+	}
+	return nil
+}
+
+func applied(ctx context.Context, client *kgo.Client, conn *pgx.Conn, group, name string) error {
+	ends, err := oracle.Ends(ctx, client, name, partitions)
+	if err != nil {
+		return err
+	}
+	for n, end := range ends {
+		var next int64
+		err := conn.QueryRow(ctx, "SELECT NEXT_OFFSET FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
+		if err != nil && end > 0 {
+			return fmt.Errorf("position of %s in %s/%d: %w", group, name, n, err)
+		}
+		if next < end {
+			return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
+		}
+	}
+	return nil
+}
+
+// check holds everything against everything.
+func (o *outcome) check(ctx context.Context, t *testing.T) {
+	t.Helper()
+	s, f := o.s, o.findings
+	registryClient, err := registry.New(registry.Config{URL: s.Direct.Registry})
+	require.NoError(t, err)
+	defer registryClient.Close()
+	codec, err := wire.New(ctx, registryClient)
+	require.NoError(t, err)
+	for name, into := range map[string]**oracle.Topic{
+		topic.Lifecycle: &o.lifecycle, topic.UserEvents: &o.userEvents, topic.AttachedData: &o.attached,
+		topic.DeadLetters: &o.letters, topic.Sessions: &o.sessions,
+	} {
+		*into, err = oracle.Read(ctx, s.Direct.Kafka, name, partitions)
+		require.NoError(t, err)
+	}
+	// What the last second's ticks would make due is not committed: the log is read as far as the enrichers have.
+	x, err := oracle.Replay(ctx, o.lifecycle, o.committed, s.Timing.Rules(), codec)
+	require.NoError(t, err)
+
+	require.NoError(t, f.Accepted(o.client.Accepted(), x)) // invariants 1 and 2
+	refused := f.Check("no event is refused")
+	for _, r := range o.client.Refused() {
+		refused("%s", r)
+	}
+	f.Same(o.userEvents, x.UserEvents) // invariants 3 and 4
+	f.Same(o.attached, x.Attached)
+	f.Sequences(o.userEvents)
+	o.positions, err = f.Positions(ctx, o.sessions, o.committed, x, codec)
+	require.NoError(t, err)
+	o.dead, err = f.Letters(ctx, o.letters, x, o.userEvents, codec) // invariants 2, 7 and 9
+	require.NoError(t, err)
+	litter := f.Check("each record of garbage is dead-lettered")
+	undecodable, noEvent := o.dead.ByReason["enricher "+string(callback.ReasonUndecodable)], o.dead.ByReason["enricher "+string(callback.ReasonNotCloudEvent)]
+	if undecodable != (o.garbage+1)/2 || noEvent != o.garbage/2 {
+		litter("of %d, %d are %s and %d %s", o.garbage, undecodable, callback.ReasonUndecodable, noEvent, callback.ReasonNotCloudEvent)
+	}
+	o.fold(ctx, t, x, codec)
+	o.stores(ctx, t, codec)
+	ended := f.Check("no process ends by itself")
+	for _, died := range o.d.died {
+		ended("%s", died)
+	}
+	o.logs(t)
+}
+
+func (o *outcome) fold(ctx context.Context, t *testing.T, x *oracle.Expected, codec *wire.Codec) {
+	t.Helper()
+	last := map[string]*callback.UserEvent{}
+	for n := range o.userEvents.Partitions {
+		for i := range o.userEvents.Partitions[n] {
+			u, err := codec.ParseUserEvent(ctx, &o.userEvents.Partitions[n][i])
+			require.NoError(t, err)
+			last[u.ServiceID()] = u
+		}
+	}
+	pending := map[string]bool{}
+	for _, states := range x.States {
+		for id, encoded := range states {
+			if encoded == nil {
+				continue
+			}
+			state, err := session.Parse(id, encoded)
+			require.NoError(t, err)
+			pending[id] = state.Pending
+		}
+	}
+	o.folded = o.findings.Fold(o.lifecycle, o.committed, x, last, pending)
+}
+
+// stores holds the store and T-Server's log and ledger against the UserEvents (invariants 5, 6, 8 and 9).
+func (o *outcome) stores(ctx context.Context, t *testing.T, codec *wire.Codec) {
+	t.Helper()
+	path := filepath.Join(o.dir, "undisturbed.db")
+	require.NoError(t, oracle.Fill(ctx, path, o.userEvents, codec))
+	want, err := sqlite.OpenReader(ctx, sqlite.Config{Path: path})
+	require.NoError(t, err)
+	defer want.Close() //nolint:errcheck // it was only read
+	got, err := postgres.OpenReader(ctx, postgres.Config{URL: postgres.Secret(o.s.Direct.Postgres)})
+	require.NoError(t, err)
+	defer got.Close() //nolint:errcheck // it was only read
+	o.facts, err = o.findings.Stores(ctx, got, want)
+	require.NoError(t, err)
+
+	log, err := os.Open(o.s.TServerLog)
+	require.NoError(t, err)
+	defer log.Close() //nolint:errcheck // it was only read
+	o.sends, err = o.findings.TServer(ctx, got, log, o.userEvents, o.attached, codec, o.d.sending)
+	require.NoError(t, err)
+}
+
+// logs looks for what no service may ever print.
+func (o *outcome) logs(t *testing.T) {
+	t.Helper()
+	bad := o.findings.Check("no panic and no data race")
+	files, err := filepath.Glob(filepath.Join(o.s.Services.Logs, "*.log"))
+	require.NoError(t, err)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		for _, sign := range []string{"panic:", "DATA RACE", "fatal error:"} {
+			if at := strings.Index(string(text), sign); at >= 0 {
+				bad("%s:\n%s", file, text[at:min(at+2000, len(text))])
+			}
+		}
+	}
+}

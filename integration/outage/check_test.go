@@ -1,0 +1,172 @@
+//go:build realcluster
+
+package outage_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/integration/chaos/oracle"
+	"github.com/ringback/ringback/integration/process"
+	"github.com/ringback/ringback/integration/process/load"
+	"github.com/ringback/ringback/integration/process/stack"
+	"github.com/ringback/ringback/pkg/infomart/postgres"
+	"github.com/ringback/ringback/pkg/infomart/sqlite"
+	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
+)
+
+const partitions = 4
+
+// caughtUp says what is still to be read of what lies in the topics now.
+func caughtUp(ctx context.Context, s *stack.Stack) error { return caughtUpWith(ctx, s, 200) }
+
+// caughtUpWith is caughtUp with that many offsets at most still to be read: events go on coming, and the last ones may be under way.
+func caughtUpWith(ctx context.Context, s *stack.Stack, behind int64) error {
+	client, err := oracle.NewClient(s.Direct.Kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	committed, err := oracle.Committed(ctx, client, s.EnricherGroup, topic.Lifecycle, partitions)
+	if err != nil {
+		return err
+	}
+	ends, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
+	if err != nil {
+		return err
+	}
+	for n := range ends {
+		if committed[n] < ends[n]-behind {
+			return fmt.Errorf("the enricher is at %d of %d in %s/%d", committed[n], ends[n], topic.Lifecycle, n)
+		}
+	}
+	return sinksAt(ctx, s, behind)
+}
+
+// sinksAt says which sink is further behind than so many offsets.
+func sinksAt(ctx context.Context, s *stack.Stack, behind int64) error {
+	client, err := oracle.NewClient(s.Direct.Kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	conn, err := pgx.Connect(ctx, s.Direct.Postgres)
+	if err != nil {
+		return fmt.Errorf("outage: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only read
+	for group, topics := range map[string][]string{
+		s.InfomartGroup: {topic.UserEvents}, s.TServerGroup: {topic.UserEvents, topic.AttachedData},
+	} {
+		for _, name := range topics {
+			ends, err := oracle.Ends(ctx, client, name, partitions)
+			if err != nil {
+				return err
+			}
+			for n, end := range ends {
+				var next int64
+				err := conn.QueryRow(ctx, "SELECT coalesce(max(NEXT_OFFSET), 0) FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
+				if err != nil {
+					return fmt.Errorf("outage: %w", err)
+				}
+				if next < end-behind {
+					return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func nothingDeadLettered(ctx context.Context, t *testing.T, s *stack.Stack) {
+	t.Helper()
+	letters, err := oracle.Read(ctx, s.Direct.Kafka, topic.DeadLetters, partitions)
+	require.NoError(t, err)
+	for _, p := range letters.Partitions {
+		for i := range p {
+			id, _ := p[i].Header("ce_id")
+			t.Errorf("dead-lettered: %s: %q", id, p[i].Value)
+		}
+	}
+}
+
+// newCodec is the oracle's own.
+func newCodec(ctx context.Context, t *testing.T, s *stack.Stack) *wire.Codec {
+	t.Helper()
+	schemas, err := registry.New(registry.Config{URL: s.Direct.Registry})
+	require.NoError(t, err)
+	t.Cleanup(schemas.Close)
+	codec, err := wire.New(ctx, schemas)
+	require.NoError(t, err)
+	return codec
+}
+
+// asIfNothingHadBeen stops everything and holds it against the replay of the log, as the chaos test does.
+func asIfNothingHadBeen(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client) {
+	t.Helper()
+	f := settled(ctx, t, s, client)
+	for _, finding := range f.List() {
+		t.Errorf("%s", finding)
+	}
+}
+
+func settled(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client) *oracle.Findings {
+	t.Helper()
+	drain, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	require.NoError(t, process.Until(drain, func() error { return caughtUp(drain, s) }))
+	require.NoError(t, stack.Stop(drain, s.Enrichers...))
+	require.NoError(t, process.Until(drain, func() error { return sinksAt(drain, s, 0) }))
+	kafka, err := oracle.NewClient(s.Direct.Kafka)
+	require.NoError(t, err)
+	defer kafka.Close()
+	committed, err := oracle.Committed(ctx, kafka, s.EnricherGroup, topic.Lifecycle, partitions)
+	require.NoError(t, err)
+
+	topics := map[string]*oracle.Topic{}
+	for _, name := range []string{topic.Lifecycle, topic.UserEvents, topic.AttachedData, topic.DeadLetters, topic.Sessions} {
+		topics[name], err = oracle.Read(ctx, s.Direct.Kafka, name, partitions)
+		require.NoError(t, err)
+	}
+	codec, f := newCodec(ctx, t, s), &oracle.Findings{}
+	// What lies past the position is not lost: the enricher was stopped before it.
+	upTo := topics[topic.Lifecycle].Ends
+	all, err := oracle.Replay(ctx, topics[topic.Lifecycle], upTo, s.Timing.Rules(), codec)
+	require.NoError(t, err)
+	require.NoError(t, f.Accepted(client.Accepted(), all))
+	x, err := oracle.Replay(ctx, topics[topic.Lifecycle], committed, s.Timing.Rules(), codec)
+	require.NoError(t, err)
+	f.Same(topics[topic.UserEvents], x.UserEvents)
+	f.Same(topics[topic.AttachedData], x.Attached)
+	_, err = f.Positions(ctx, topics[topic.Sessions], committed, x, codec)
+	require.NoError(t, err)
+	_, err = f.Letters(ctx, topics[topic.DeadLetters], x, topics[topic.UserEvents], codec)
+	require.NoError(t, err)
+
+	path := filepath.Join(s.Dir, "undisturbed.db")
+	require.NoError(t, oracle.Fill(ctx, path, topics[topic.UserEvents], codec))
+	want, err := sqlite.OpenReader(ctx, sqlite.Config{Path: path})
+	require.NoError(t, err)
+	defer want.Close() //nolint:errcheck // it was only read
+	got, err := postgres.OpenReader(ctx, postgres.Config{URL: postgres.Secret(s.Direct.Postgres)})
+	require.NoError(t, err)
+	defer got.Close() //nolint:errcheck // it was only read
+	facts, err := f.Stores(ctx, got, want)
+	require.NoError(t, err)
+	log, err := os.Open(s.TServerLog)
+	require.NoError(t, err)
+	defer log.Close() //nolint:errcheck // it was only read
+	sends, err := f.TServer(ctx, got, log, topics[topic.UserEvents], topics[topic.AttachedData], codec, nil)
+	require.NoError(t, err)
+	t.Logf("%d lifecycle records, %d UserEvents, %d facts; T-Server: %+v", topics[topic.Lifecycle].Records(), topics[topic.UserEvents].Records(), facts, sends)
+	return f
+}
