@@ -133,7 +133,8 @@ func newStack(ctx context.Context, t *testing.T) *stack.Stack {
 		Producers: 1, Enrichers: 1, Infomarts: 1, TServers: 1,
 		Timing: stack.Timing{Settle: 2 * time.Second, OfferGrace: 4 * time.Second, SessionTimeout: time.Hour, StateRetention: time.Hour},
 		Env: map[string]map[string]string{
-			"infomart": {"SINK_RETRY_MAX": "2s"}, "tserver": {"SINK_RETRY_MAX": "2s", "TSERVER_GATEWAY_TIMEOUT": "5s"},
+			"infomart": {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s"},
+			"tserver":  {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s", "TSERVER_GATEWAY_TIMEOUT": "5s"},
 		},
 	})
 	t.Cleanup(func() {

@@ -181,18 +181,12 @@ func (c *Client) do(ctx context.Context, node int32, req protocol.Message) (res 
 
 // retry repeats fn while it fails with what may pass, for up to budget, waiting longer each time.
 func (c *Client) retry(ctx context.Context, budget time.Duration, fn func(context.Context) error) error {
-	begin := time.Now()
-	deadline := begin.Add(budget)
+	deadline := time.Now().Add(budget)
 	wait := 2 * time.Millisecond
 	for {
 		err := fn(ctx)
 		if err == nil || !isTransient(err) {
 			return err
-		}
-		if isCode(err, kafkago.ConcurrentTransactions) && time.Since(begin) < time.Second {
-			// Markers are being written, which takes a few round trips of the brokers among themselves:
-			// every transaction that follows another waits for them, and a pause that doubles oversleeps.
-			wait = min(wait, 8*time.Millisecond)
 		}
 		if time.Until(deadline) < wait {
 			return err

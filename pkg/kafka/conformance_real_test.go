@@ -64,11 +64,11 @@ func TestRealThrottledFetch(t *testing.T) {
 	c := newClient(t, brokers, func(cfg *Config) { cfg.ClientID = unique("throttled") })
 	name := newTopic(t, c, 1, nil)
 	var all []Record
-	for range 16 {
+	for range 6 {
 		all = append(all, record(name, "k", strings.Repeat("x", 100_000)))
 	}
 	mustProduce(t, newProducer(t, c, ProducerConfig{BatchBytes: 100_000}), all...)
-	setQuota(t, c, "consumer_byte_rate", 100_000) // of which the broker allows 11 s at once
+	setQuota(t, c, "consumer_byte_rate", 30_000) // of which the broker allows 11 s at once
 	pages, read := 0, 0
 	for offset := int64(0); offset < int64(len(all)); pages++ {
 		got, err := c.Fetch(t.Context(), FetchRequest{Topic: name, Offset: offset, MaxBytes: 200_000})
