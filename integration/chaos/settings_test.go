@@ -64,8 +64,9 @@ func (s settings) stack(t *testing.T) stack.Config {
 		Env: map[string]map[string]string{
 			// An owner that is cut off must not hold its partitions' readers up for a minute.
 			"enricher": {"KAFKA_TRANSACTION_TIMEOUT": "20s"},
-			// So that a kill meets sends that are under way.
-			"simulator": {"TSERVER_SIM_LATENCY": "15ms"},
+			// So that a kill meets sends that are under way: a batch takes its time.
+			"simulator": {"TSERVER_SIM_LATENCY": "20ms"},
+			"tserver":   {"TSERVER_PARALLEL": "6"},
 		},
 	}
 }
