@@ -62,7 +62,9 @@ func TestRealChaos(t *testing.T) {
 	enough.Store(true)
 	stop()
 	waste.Wait()
-	require.NoError(t, s.WaitReady(ctx), "everything is mended")
+	mending, done := context.WithTimeout(ctx, 5*time.Minute)
+	defer done()
+	require.NoError(t, s.WaitReady(mending), "everything is mended")
 	load.Wait()
 	d.note("every event is accepted: %d", client.Count())
 
