@@ -12,7 +12,6 @@ import (
 	"slices"
 	"time"
 
-	kafkago "github.com/segmentio/kafka-go"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/config"
@@ -87,35 +86,6 @@ func (r *enricherRun) fresh(ctx context.Context) (string, error) {
 	specs := slices.DeleteFunc(topic.Specs(enricherPartitions, 1), func(s topic.Spec) bool { return s.Name == topic.Lifecycle })
 	specs = append(specs, topic.Spec{Name: copies, Partitions: enricherPartitions, Replication: 1, Config: map[string]string{"retention.ms": "3600000"}})
 	return fmt.Sprintf("bench-enricher-%d-%d", time.Now().UnixNano(), r.group), r.env.remake(ctx, specs)
-}
-
-// remake deletes topics and makes them again, empty.
-func (env *environment) remake(ctx context.Context, specs []topic.Spec) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
-	defer cancel()
-	admin := &kafkago.Client{Addr: kafkago.TCP(env.brokers...)}
-	var names []string
-	for _, s := range specs {
-		names = append(names, s.Name)
-	}
-	res, err := admin.DeleteTopics(ctx, &kafkago.DeleteTopicsRequest{Topics: names})
-	if err != nil {
-		return fmt.Errorf("delete the topics: %w", err)
-	}
-	for name, err := range res.Errors {
-		if err != nil && !errors.Is(err, kafkago.UnknownTopicOrPartition) {
-			return fmt.Errorf("delete topic %s: %w", name, err)
-		}
-	}
-	for {
-		if err = env.makeTopics(ctx, admin, specs); err == nil || ctx.Err() != nil {
-			return err
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }
 
 // gcPercent is what cmd/enricher sets while its heap is small; both arms run with it.

@@ -92,7 +92,11 @@ func (env *environment) progress(format string, args ...any) {
 
 // topics makes all topics anew, empty, with that number of partitions.
 func (env *environment) topics(ctx context.Context, partitions int) error {
-	specs := topic.Specs(partitions, 1)
+	return env.remake(ctx, topic.Specs(partitions, 1))
+}
+
+// remake deletes topics and makes them again, empty.
+func (env *environment) remake(ctx context.Context, specs []topic.Spec) error {
 	names := make([]string, len(specs))
 	for i, s := range specs {
 		names[i] = s.Name

@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/ringback/ringback/integration/process"
+	"github.com/ringback/ringback/integration/process/stack"
 	"github.com/ringback/ringback/pkg/infomart/postgres"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/topic"
@@ -50,7 +51,7 @@ func Start(ctx context.Context, programs *process.Binaries, parts process.Parts,
 		return l, err
 	}
 	l.ticks = l.client.NewProducer(kafka.ProducerConfig{})
-	if err := RemoveTopics(ctx, parts.Kafka); err != nil {
+	if err := stack.DeleteTopics(ctx, parts.Kafka); err != nil {
 		return l, err
 	}
 	if err := l.client.EnsureTopics(ctx, topic.Specs(partitions, 1)); err != nil {
@@ -230,5 +231,5 @@ func (l *Live) Stop(ctx context.Context) error {
 		errs = append(errs, l.ticks.Close(ctx))
 		l.client.Close()
 	}
-	return errors.Join(append(errs, RemoveTopics(ctx, l.parts.Kafka))...)
+	return errors.Join(append(errs, stack.DeleteTopics(ctx, l.parts.Kafka))...)
 }

@@ -162,7 +162,7 @@ func (s *Stack) topics(ctx context.Context) error {
 		return err
 	}
 	defer client.Close()
-	if err := deleteTopics(ctx, s.Direct.Kafka); err != nil {
+	if err := DeleteTopics(ctx, s.Direct.Kafka); err != nil {
 		return err
 	}
 	return client.EnsureTopics(ctx, topic.Specs(s.Partitions, min(3, len(s.Nodes))))

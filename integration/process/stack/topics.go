@@ -2,6 +2,7 @@ package stack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,8 +14,8 @@ import (
 	"github.com/ringback/ringback/pkg/topic"
 )
 
-// deleteTopics removes what an earlier stack left on the brokers, and waits until it is gone.
-func deleteTopics(ctx context.Context, brokers string) error {
+// DeleteTopics removes the pipeline's topics, and waits until they are gone.
+func DeleteTopics(ctx context.Context, brokers string) error {
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...))
 	if err != nil {
 		return fmt.Errorf("stack: %w", err)
@@ -33,7 +34,7 @@ func deleteTopics(ctx context.Context, brokers string) error {
 		return fmt.Errorf("stack: delete topics: %w", err)
 	}
 	for _, t := range res.Topics {
-		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && err != kerr.UnknownTopicOrPartition {
+		if err := kerr.ErrorForCode(t.ErrorCode); err != nil && !errors.Is(err, kerr.UnknownTopicOrPartition) {
 			return fmt.Errorf("stack: delete topic: %w", err)
 		}
 	}

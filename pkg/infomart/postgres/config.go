@@ -48,8 +48,9 @@ type Config struct {
 	// MaxConns bounds the connections that write. Each partition that is applied at the
 	// same time needs one. 0: 8.
 	MaxConns int32 `env:"STORE_MAX_CONNS, default=8"`
-	// Timeout is how long one transaction may take; after it the database is taken for away. 0: 2 minutes.
-	Timeout time.Duration `env:"STORE_TIMEOUT, default=2m"`
+	// Timeout is how long one transaction may take; after it the database is taken for away, and readiness
+	// says so. 0: 30 seconds.
+	Timeout time.Duration `env:"STORE_TIMEOUT, default=30s"`
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
@@ -59,7 +60,7 @@ type Config struct {
 func (c Config) withDefaults() Config {
 	c.Schema = cmp.Or(c.Schema, "dbo")
 	c.MaxConns = cmp.Or(c.MaxConns, 8)
-	c.Timeout = cmp.Or(c.Timeout, 2*time.Minute)
+	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
 	if c.Now == nil {
 		c.Now = time.Now
 	}

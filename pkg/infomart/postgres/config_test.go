@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -22,6 +23,7 @@ func TestConfigMakesTheURL(t *testing.T) {
 	require.Equal(t, map[string]string{"search_path": `"dbo"`, "timezone": "UTC", "application_name": "ringback", "jit": "off"}, c.RuntimeParams)
 	require.Equal(t, connectTimeout, c.ConnectTimeout)
 	require.EqualValues(t, 8, pool.MaxConns)
+	require.Less(t, Config{}.withDefaults().Timeout, time.Minute, "an outage of a minute is to be seen") // invariant 7
 
 	pool, err = Config{URL: "postgres://u@h/d?sslmode=disable&application_name=mine&connect_timeout=3", Host: "ignored", Schema: `o"dd`}.withDefaults().pool(nil)
 	require.NoError(t, err)

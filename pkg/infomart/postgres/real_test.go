@@ -54,7 +54,8 @@ func (d *database) config() postgres.Config {
 	if d.application != "" {
 		source += "&application_name=" + d.application
 	}
-	return postgres.Config{URL: postgres.Secret(source), Schema: d.schema, MaxConns: 4}
+	// A slow machine is no outage: longer than the default.
+	return postgres.Config{URL: postgres.Secret(source), Schema: d.schema, MaxConns: 4, Timeout: 2 * time.Minute}
 }
 
 func (d *database) Open(ctx context.Context, keep infomart.EventData, now func() time.Time) (storetest.Store, error) {
