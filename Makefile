@@ -52,9 +52,10 @@ registry-down: ## stop it and remove its data
 
 .PHONY: lint
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
-	@out=$$(gofmt -l $(MODULES)); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	@out=$$(gofmt -l $(MODULES) integration deploy scripts); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags realkafka,realpostgres,realregistry $(PACKAGES)
+	cd integration && GOWORK=off $(GO) vet -tags realkafka,realcluster,containers ./... && GOWORK=off ../bin/staticcheck -tags realkafka,realcluster,containers ./...
 	bin/staticcheck -tags realkafka,realpostgres,realregistry $(PACKAGES)
 
 bin/staticcheck: tools/go.mod
@@ -64,6 +65,7 @@ bin/staticcheck: tools/go.mod
 generate: ## code, DDL and documents from the schemas
 	$(GO) run ./schemas/generate
 	cd pkg/infomart && $(GO) run ./ddl/generate
+	$(GO) run ./deploy/generate/main.go
 
 .PHONY: verify
 verify: verify-generated verify-modules ## what is generated is committed, and each module builds alone
@@ -72,10 +74,12 @@ verify: verify-generated verify-modules ## what is generated is committed, and e
 verify-generated:
 	$(GO) run ./schemas/generate -check
 	cd pkg/infomart && $(GO) run ./ddl/generate -check
+	$(GO) run ./deploy/generate/main.go -check
+	scripts/chart-metrics
 
 .PHONY: verify-modules
 verify-modules:
-	@for m in $(MODULES); do echo "GOWORK=off $$m"; (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
+	@for m in $(MODULES) integration; do echo "GOWORK=off $$m"; (cd $$m && GOWORK=off $(GO) mod tidy -diff && GOWORK=off $(GO) build ./...) || exit 1; done
 
 .PHONY: build
 build: ## the binaries, in ./bin
