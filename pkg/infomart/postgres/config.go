@@ -52,6 +52,10 @@ type Config struct {
 	// says so. 0: 30 seconds.
 	Timeout time.Duration `env:"STORE_TIMEOUT, default=30s"`
 
+	// NoMigration leaves it to `sink migrate` to make and change the tables, so that this user needs no right
+	// to. A store that is behind is waited for.
+	NoMigration bool `env:"STORE_NO_MIGRATION"`
+
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
 	Now func() time.Time

@@ -35,7 +35,7 @@ type Store struct {
 // cachedKeys bounds the dimension rows that are remembered; about 200 bytes each.
 const cachedKeys = 1 << 16
 
-// Open opens the store and migrates it. A database that is away is an outage; a store
+// Open opens the store and, unless it is told not to, migrates it. A database that is away is an outage; a store
 // that a newer release has migrated is a misconfiguration.
 func Open(ctx context.Context, cfg Config) (*Store, error) {
 	cfg = cfg.withDefaults()
@@ -61,10 +61,18 @@ func Open(ctx context.Context, cfg Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := migrate(ctx, config.ConnConfig.Copy(), cfg.Schema); err != nil {
+	if cfg.NoMigration {
+		err = requireMigrated(ctx, config.ConnConfig.Copy(), cfg.Schema)
+	} else {
+		_, _, err = migrate(ctx, config.ConnConfig.Copy(), cfg.Schema)
+	}
+	if err != nil {
 		return nil, err
 	}
-	s := &Store{cfg: cfg, keep: keep, keys: infomart.NewKeyCache(cachedKeys)}
+	// fmt would print secrets in a field that is not exported (invariant 10); what is kept needs none.
+	kept := cfg
+	kept.URL, kept.Password = "", ""
+	s := &Store{cfg: kept, keep: keep, keys: infomart.NewKeyCache(cachedKeys)}
 	config.AfterConnect = func(context.Context, *pgx.Conn) error {
 		s.keys.Forget()
 		return nil
