@@ -24,19 +24,25 @@ const seed = 7
 // lifecycle makes the topics anew and fills the lifecycle topic with the events of that many
 // sessions, of every outcome and interleaved by time. It returns the number of events.
 func (env *environment) lifecycle(ctx context.Context, partitions, sessions int) (int, error) {
-	if err := env.topics(ctx, partitions); err != nil {
-		return 0, err
-	}
-	records := env.client.NewProducer(kafka.ProducerConfig{})
-	accepter := producer.NewAccepter(env.codec, records, time.Now)
 	r, w := io.Pipe()
 	go func() {
 		_, err := scenario.Generate(seed, sessions, w)
 		w.CloseWithError(err)
 	}()
+	return env.fill(ctx, partitions, r)
+}
+
+// fill makes the topics anew and fills the lifecycle topic with what it reads. It returns the number of events.
+func (env *environment) fill(ctx context.Context, partitions int, lines *io.PipeReader) (_ int, err error) {
+	defer func() { err = errors.Join(err, lines.Close()) }()
+	if err := env.topics(ctx, partitions); err != nil {
+		return 0, err
+	}
+	records := env.client.NewProducer(kafka.ProducerConfig{})
+	accepter := producer.NewAccepter(env.codec, records, time.Now)
 	m := importer.Importer{Accepter: accepter, Letters: deadletter.NewWriter(env.codec, records), Now: time.Now}
-	counts, err := m.File(ctx, "generated", r)
-	if err := errors.Join(err, r.Close(), records.Close(ctx)); err != nil {
+	counts, err := m.File(ctx, "generated", lines)
+	if err := errors.Join(err, records.Close(ctx)); err != nil {
 		return 0, err
 	}
 	if counts.Refused > 0 {

@@ -24,11 +24,12 @@ func main() {
 
 // options are how much is measured.
 type options struct {
-	rounds  int
-	events  int    // of one run of an arm
-	profile string // directory for CPU profiles of the subjects; empty: none
-	rate    int    // events per second of the latency measurement
-	seconds int    // how long it lasts
+	rounds   int
+	events   int    // of one run of an arm
+	profile  string // directory for CPU profiles of the subjects; empty: none
+	rate     int    // events per second of the latency measurement
+	seconds  int    // how long it lasts
+	sessions int    // open ones, of the state measurement
 }
 
 // all is what can be measured, by name.
@@ -39,6 +40,7 @@ func all(o options) []measurement {
 		{"sink-none", compared(o, sinkComparison("none"))},
 		{"sink-all", compared(o, sinkComparison("all"))},
 		{"latency", measureLatency(o)},
+		{"state", measureState(o)},
 	}
 }
 
@@ -66,13 +68,14 @@ func compared(o options, prepare func(context.Context, *environment, options) (c
 func run(ctx context.Context, args []string) (err error) {
 	var o options
 	flags := flag.NewFlagSet("benchpipeline", flag.ContinueOnError)
-	only := flags.String("run", ".", "measure what matches this regular expression")
+	only := flags.String("run", "producer|enricher|sink|latency", "measure what matches this regular expression; state besides")
 	out := flags.String("out", ".", "directory for bench-pipeline.json and bench-pipeline.md")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of a comparison")
 	flags.IntVar(&o.events, "events", 20_000, "events of one run of an arm")
 	flags.StringVar(&o.profile, "profile", "", "directory for CPU profiles of the subjects")
 	flags.IntVar(&o.rate, "rate", 1000, "events per second of the latency measurement")
 	flags.IntVar(&o.seconds, "seconds", 30, "how long the latency measurement lasts")
+	flags.IntVar(&o.sessions, "sessions", 1_000_000, "open sessions of the state measurement")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}

@@ -13,11 +13,12 @@ import (
 
 // report is all that was measured.
 type report struct {
-	Started     time.Time `json:"started"`
-	GoVersion   string    `json:"go"`
-	CPUs        int       `json:"cpus"`
-	Comparisons []result  `json:"comparisons,omitempty"`
-	Latencies   []latency `json:"latencies,omitempty"`
+	Started     time.Time     `json:"started"`
+	GoVersion   string        `json:"go"`
+	CPUs        int           `json:"cpus"`
+	Comparisons []result      `json:"comparisons,omitempty"`
+	Latencies   []latency     `json:"latencies,omitempty"`
+	States      []stateResult `json:"states,omitempty"`
 }
 
 func newReport() report {
@@ -81,6 +82,9 @@ func writeMarkdown(w io.Writer, r report) error {
 	for _, l := range r.Latencies {
 		p.print("| %s | %s | %.1f ms | %.1f ms | **%.1f ms** | %.1f ms | %s |\n", l.Name, thousands(float64(l.Count)), l.P50, l.P90, l.P99, l.Most, l.Aim)
 	}
+	for _, s := range r.States {
+		p.state(s)
+	}
 	for _, l := range r.Latencies {
 		p.print("\n%s: %s.\n", l.Name, l.Note)
 	}
@@ -88,6 +92,15 @@ func writeMarkdown(w io.Writer, r report) error {
 		p.print("\n%s: %s; %d rounds.\n", c.Name, c.Note, c.Rounds)
 	}
 	return p.err
+}
+
+func (p *printer) state(s stateResult) {
+	p.print("\n| state of %s open sessions, %s events, %d partitions | |\n|---|---|\n", thousands(float64(s.Sessions)), thousands(float64(s.Events)), s.Partitions)
+	p.print("| taken in | %.1f s, %.1f s of CPU |\n| peak resident memory meanwhile | %d MiB |\n", s.TakeIn, s.CPU, s.Peak>>20)
+	p.print("| from the start of a new process after SIGKILL to ready | %.1f s, %.1f s of CPU |\n| peak resident memory of that process | %d MiB |\n", s.Restore, s.RestoreCPU, s.RestorePeak>>20)
+	for _, of := range s.Silences {
+		p.print("| %s: longest silence of each partition | %.1f s |\n", of.What, of.Seconds)
+	}
 }
 
 // processorTime writes what a unit costs, where that was taken.

@@ -22,7 +22,7 @@ import (
 type GroupConfig struct {
 	ID     string
 	Topics []string
-	// SessionTimeout is after what a silent member loses its partitions. Default 15 s.
+	// SessionTimeout is after what a silent member loses its partitions. Default 10 s.
 	SessionTimeout time.Duration
 	// HeartbeatInterval is also how soon a member learns of a rebalance. Default 1 s.
 	HeartbeatInterval time.Duration
@@ -43,7 +43,7 @@ type GroupConfig struct {
 }
 
 func (cfg GroupConfig) withDefaults() GroupConfig {
-	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, 15*time.Second)
+	cfg.SessionTimeout = cmp.Or(cfg.SessionTimeout, 10*time.Second)
 	cfg.HeartbeatInterval = cmp.Or(cfg.HeartbeatInterval, time.Second)
 	cfg.RebalanceTimeout = cmp.Or(cfg.RebalanceTimeout, 30*time.Second)
 	cfg.JoinBackoff = cmp.Or(cfg.JoinBackoff, 500*time.Millisecond)
