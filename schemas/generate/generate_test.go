@@ -3,10 +3,15 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/ringback/ringback/schemas"
+	"github.com/ringback/ringback/schemas/asyncapi"
 )
 
 // The generated files in the repository are what the schemas say.
@@ -85,5 +90,75 @@ func TestEventDocsAreChecked(t *testing.T) {
 	}
 	if _, err := eventDocs(&recordSchema{Fields: []field{a}, EventTypes: []eventType{{Type: "t"}}}); err == nil {
 		t.Error("a field of no event passed")
+	}
+}
+
+// Every schema is some topic's, and the document says of each record what it is told by.
+func TestAsyncAPIHoldsEverySchema(t *testing.T) {
+	t.Parallel()
+	text, err := asyncAPI(asyncapi.Topics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var doc struct {
+		Channels   map[string]struct{ Address string }
+		Components struct {
+			Schemas  map[string]struct{ Schema json.RawMessage }
+			Messages map[string]struct {
+				Subject string `json:"x-subject"`
+				Headers struct{ Required []string }
+			}
+		}
+	}
+	if err := json.Unmarshal(text, &doc); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range schemas.Names() {
+		want, _, err := schemas.Latest(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var a, b bytes.Buffer
+		if err := errors.Join(json.Compact(&a, []byte(want)), json.Compact(&b, doc.Components.Schemas[name].Schema)); err != nil || a.String() != b.String() {
+			t.Errorf("%s is not in the document as it is in its file: %v", name, err)
+		}
+	}
+	for name, subject := range map[string]string{
+		"userEvent": "callback.userevents.v1-value", "sessionState": "callback.sessions.v1-SessionState", "position": "callback.sessions.v1-Position", "tick": "",
+	} {
+		if got := doc.Components.Messages[name].Subject; got != subject {
+			t.Errorf("%s has the subject %q, not %q", name, got, subject)
+		}
+	}
+	if got := doc.Components.Messages["deadLetter"].Headers.Required; slices.Contains(got, "ce_subject") || !slices.Contains(got, "ce_id") {
+		t.Errorf("a dead letter has a ce_id, and a ce_subject only where the service is known: %v", got)
+	}
+	if len(doc.Channels) != len(asyncapi.Topics) || doc.Channels["lifecycle"].Address != asyncapi.Lifecycle {
+		t.Errorf("channels %v", doc.Channels)
+	}
+}
+
+func TestTopicsAreChecked(t *testing.T) {
+	t.Parallel()
+	good := asyncapi.Topic{
+		Name: "t", Channel: "t", Config: map[string]string{"cleanup.policy": "delete"},
+		Messages: []asyncapi.Message{{Name: "m", Schema: schemas.DeadLetter, Type: "x"}},
+	}
+	if _, err := asyncAPI([]asyncapi.Topic{good}); err != nil {
+		t.Fatal(err)
+	}
+	for name, change := range map[string]func(*asyncapi.Topic){
+		"no cleanup.policy":          func(t *asyncapi.Topic) { t.Config = nil },
+		"a schema that is not there": func(t *asyncapi.Topic) { t.Messages = []asyncapi.Message{{Name: "m", Schema: "none", Type: "x"}} },
+		"a message without a type":   func(t *asyncapi.Topic) { t.Messages = []asyncapi.Message{{Name: "m", Schema: schemas.DeadLetter}} },
+		"a type beside event types": func(t *asyncapi.Topic) {
+			t.Messages = []asyncapi.Message{{Name: "m", Schema: schemas.LifecycleEvent, Type: "x"}}
+		},
+	} {
+		bad := good
+		change(&bad)
+		if _, err := asyncAPI([]asyncapi.Topic{bad}); err == nil {
+			t.Errorf("%s passed", name)
+		}
 	}
 }

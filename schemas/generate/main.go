@@ -1,4 +1,4 @@
-// Command generate writes what follows from the Avro schemas: Go code and documentation.
+// Command generate writes what follows from the Avro schemas: Go code, documentation and the AsyncAPI document.
 //
 //	go run ./schemas/generate          writes the files, from the repository's root
 //	go run ./schemas/generate -check   fails where a file is not what would be written
@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 
 	"github.com/ringback/ringback/schemas"
+	"github.com/ringback/ringback/schemas/asyncapi"
 )
 
 func main() {
@@ -78,9 +79,14 @@ func generate() ([]output, error) {
 	if err != nil {
 		return nil, err
 	}
+	contract, err := asyncAPI(asyncapi.Topics)
+	if err != nil {
+		return nil, err
+	}
 	return []output{
 		{"pkg/callback/kvp_gen.go", code},
 		{"docs/kvps.md", kvpDocs(kvps, userEvent)},
 		{"docs/events.md", events},
+		{"schemas/asyncapi/ringback.json", contract},
 	}, nil
 }
