@@ -31,6 +31,14 @@ test: ## unit and embedded tests, race detector on; needs nothing but Go
 test-real: ## the tiers on a real Apache Kafka and a real PostgreSQL, started and stopped here
 	scripts/test-real
 
+.PHONY: chaos
+chaos: ## kills everything at random on real parts, and counts
+	scripts/chaos
+
+.PHONY: outage
+outage: ## takes each real part away under load, and feeds bad data
+	scripts/outage
+
 .PHONY: kafka-up
 kafka-up: ## start a real Apache Kafka (KRaft) on free ports; its address is in .cache/kafka/run/bootstrap
 	scripts/kafka-up
