@@ -18,11 +18,14 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 )
 
-// Validator is a configuration whose values are checked together.
+// Validator is a configuration whose values are checked together. It checks what it holds, too.
 type Validator interface {
-	// Validate returns every fault; each names its variable.
+	// Validate returns every fault; each begins with the name of its variable and a colon.
 	Validate() []error
 }
+
+// faulty is a Validator whose Validate returns them joined.
+type faulty interface{ Faults() []error }
 
 // Environment is where variables come from: names to values.
 type Environment map[string]string
@@ -38,33 +41,41 @@ func OS() Environment {
 	return env
 }
 
-// Load fills the targets, which are pointers to structs with env tags. prefixes are
-// those of the variables that belong to this program, such as ENRICHER_: one that no
-// target reads is a fault. The error is a misconfiguration that lists every fault.
+// Load fills the targets, which are pointers to structs with env tags, and has them and what they
+// hold validated. prefixes are those of the variables that belong to this program, such as ENRICHER_:
+// one that no target reads is a fault. The error is a misconfiguration that lists every fault.
+//
+// A variable that is empty is as one that is not set. A secret X may also be in the file that X_FILE
+// names.
 func Load(ctx context.Context, env Environment, prefixes []string, targets ...any) error {
-	var faults []error
-	known := map[string]bool{}
+	l := loader{env: env, known: map[string]bool{}, faulted: map[string]bool{}}
 	for _, target := range targets {
-		v := reflect.ValueOf(target).Elem()
-		faults = append(faults, fields(ctx, env, "", v, known)...)
+		l.fields(ctx, "", reflect.ValueOf(target).Elem())
 	}
-	if len(faults) == 0 {
-		for _, target := range targets {
-			if c, ok := target.(Validator); ok {
-				faults = append(faults, c.Validate()...)
-			}
-		}
+	for _, target := range targets {
+		l.validate(reflect.ValueOf(target).Elem())
 	}
-	faults = append(faults, misspelt(env, prefixes, known)...)
-	if len(faults) == 0 {
+	l.misspelt(prefixes)
+	if len(l.faults) == 0 {
 		return nil
 	}
-	return fault.Misconfigf("configuration: %w", errors.Join(faults...))
+	return fault.Misconfigf("configuration: %w", errors.Join(l.faults...))
+}
+
+type loader struct {
+	env     Environment
+	known   map[string]bool
+	faulted map[string]bool // variables that are at fault
+	faults  []error
+}
+
+func (l *loader) faultf(name, format string, args ...any) {
+	l.faulted[name] = true
+	l.faults = append(l.faults, fmt.Errorf(name+": "+format, args...))
 }
 
 // fields loads each field by itself, since go-envconfig stops at the first fault.
-func fields(ctx context.Context, env Environment, prefix string, v reflect.Value, known map[string]bool) []error {
-	var faults []error
+func (l *loader) fields(ctx context.Context, prefix string, v reflect.Value) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
 		name, options, _ := strings.Cut(f.Tag.Get("env"), ",")
@@ -73,21 +84,69 @@ func fields(ctx context.Context, env Environment, prefix string, v reflect.Value
 		case name == "-" || !f.IsExported():
 			continue
 		case name == "" && f.Type.Kind() == reflect.Struct:
-			faults = append(faults, fields(ctx, env, prefix+option(options, "prefix"), v.Field(i), known)...)
+			l.fields(ctx, prefix+option(options, "prefix"), v.Field(i))
 			continue
 		case name == "":
 			continue
 		}
-		known[prefix+name] = true
-		one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}}))
-		lookup := envconfig.PrefixLookuper(prefix, envconfig.MapLookuper(env))
-		if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: one.Interface(), Lookuper: lookup}); err != nil {
-			faults = append(faults, fmt.Errorf("%s%s: %s", prefix, name, reason(f, err)))
-			continue
+		full := prefix + name
+		l.known[full] = true
+		given := Environment{}
+		if value := l.env[full]; value != "" {
+			given[full] = value
 		}
-		v.Field(i).Set(one.Elem().Field(0))
+		if isSecret(f.Type) && !declares(v.Type(), name+fileSuffix) {
+			l.fromFile(full, given)
+		}
+		field, err := one(ctx, f, prefix, given)
+		if err != nil {
+			l.faultf(full, "%s", reason(f, err))
+			// What is validated together with it is to see no zero that nobody gave.
+			if field, err = one(ctx, f, prefix, nil); err != nil {
+				continue
+			}
+		}
+		v.Field(i).Set(field)
 	}
-	return faults
+}
+
+// one loads a field of a struct.
+func one(ctx context.Context, f reflect.StructField, prefix string, env Environment) (reflect.Value, error) {
+	alone := reflect.New(reflect.StructOf([]reflect.StructField{{Name: f.Name, Type: f.Type, Tag: f.Tag}}))
+	lookup := envconfig.PrefixLookuper(prefix, envconfig.MapLookuper(env))
+	if err := envconfig.ProcessWith(ctx, &envconfig.Config{Target: alone.Interface(), Lookuper: lookup}); err != nil {
+		return reflect.Value{}, err
+	}
+	return alone.Elem().Field(0), nil
+}
+
+// validate has v validated, or, where it cannot, what it holds. A variable has one fault: what else is
+// found follows from the first.
+func (l *loader) validate(v reflect.Value) {
+	var found []error
+	switch c := v.Addr().Interface().(type) {
+	case Validator:
+		found = c.Validate()
+	case faulty:
+		found = c.Faults()
+	default:
+		for i := range v.NumField() {
+			if f := v.Type().Field(i); f.IsExported() && f.Type.Kind() == reflect.Struct {
+				l.validate(v.Field(i))
+			}
+		}
+	}
+	told := map[string]bool{}
+	for _, err := range found {
+		name, _, _ := strings.Cut(err.Error(), ":")
+		if !l.faulted[name] {
+			told[name] = true
+			l.faults = append(l.faults, err)
+		}
+	}
+	for name := range told { // it may have told several of one
+		l.faulted[name] = true
+	}
 }
 
 // option returns the value of an option of an env tag, such as prefix=KAFKA_.
@@ -116,29 +175,29 @@ func shape(t reflect.Type) string {
 		return "true or false"
 	case t.Kind() >= reflect.Int && t.Kind() <= reflect.Uint64:
 		return "an integer"
-	case t.Kind() == reflect.Slice:
-		return "a list of values, each " + strings.TrimPrefix(shape(t.Elem()), "must be ") + ", separated by commas"
-	case t.Kind() == reflect.Map:
-		return "a list of name:value pairs, separated by commas"
+	case t.Kind() == reflect.String, isSecret(t):
+		return "a text"
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String:
+		return "texts, separated by commas"
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.Int:
+		return "integers, separated by commas"
 	default:
 		return "of the form its documentation gives"
 	}
 }
 
 // misspelt names variables with a prefix of ours that nothing reads.
-func misspelt(env Environment, prefixes []string, known map[string]bool) []error {
+func (l *loader) misspelt(prefixes []string) {
 	var names []string
-	for name := range env {
-		if !known[name] && !isServiceLink(name) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
+	for name := range l.env {
+		if !l.known[name] && !isServiceLink(name) && slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			names = append(names, name)
 		}
 	}
 	slices.Sort(names)
-	faults := make([]error, len(names))
-	for i, name := range names {
-		faults[i] = fmt.Errorf("%s: no such variable%s", name, nearest(name, known))
+	for _, name := range names {
+		l.faultf(name, "no such variable%s", nearest(name, l.known))
 	}
-	return faults
 }
 
 // serviceLink is what Kubernetes adds for each Service of the namespace, such as

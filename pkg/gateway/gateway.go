@@ -17,15 +17,15 @@ import (
 
 // Config says where the gateway is.
 type Config struct {
-	// URL is the gateway's base address, http or https, without credentials; the contract's paths are added to it. Required.
-	URL string `env:"TSERVER_GATEWAY_URL"`
-	// TokenFile holds the bearer token; it is read again when the gateway answers 401 or 403. Empty: no token is sent.
-	TokenFile string `env:"TSERVER_GATEWAY_TOKEN_FILE"`
-	// Timeout bounds one send, from connecting to the whole answer. Default, and meaning of 0: 10 s.
+	// URL is the gateway's base address, http or https, without credentials; the contract's paths are added to it.
+	URL string `env:"TSERVER_GATEWAY_URL" empty:"refused"`
+	// TokenFile holds the bearer token; it is read again when the gateway answers 401 or 403.
+	TokenFile string `env:"TSERVER_GATEWAY_TOKEN_FILE" empty:"no token is sent"`
+	// Timeout bounds one send, from connecting to the whole answer. 0 is the default.
 	Timeout time.Duration `env:"TSERVER_GATEWAY_TIMEOUT, default=10s"`
-	// MaxConnections bounds the connections to the gateway, idle or not; a send that finds none free waits. Default, and
-	// meaning of 0: 64.
-	MaxConnections int `env:"TSERVER_GATEWAY_MAX_CONNECTIONS, default=64"`
+	// MaxConnections bounds the connections to the gateway, idle or not; a send that finds none free waits. 0 is
+	// the default.
+	MaxConnections int `env:"TSERVER_GATEWAY_MAX_CONNECTIONS, default=64" unit:"connections"`
 }
 
 // Validate returns every fault.
@@ -39,6 +39,9 @@ func (c *Config) Validate() []error {
 		faults = append(faults, errors.New("TSERVER_GATEWAY_URL: must not hold credentials; TSERVER_GATEWAY_TOKEN_FILE names a file that does"))
 	case u.RawQuery != "" || u.Fragment != "":
 		faults = append(faults, errors.New("TSERVER_GATEWAY_URL: must not have a query or a fragment"))
+	}
+	if _, err := readToken(c.TokenFile); err != nil {
+		faults = append(faults, fmt.Errorf("TSERVER_GATEWAY_TOKEN_FILE: %w", err))
 	}
 	if c.Timeout < 0 {
 		faults = append(faults, errors.New("TSERVER_GATEWAY_TIMEOUT: must not be negative"))

@@ -1,6 +1,8 @@
 package infomart
 
 import (
+	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -10,10 +12,27 @@ import (
 // EventData says which KVPs are kept in G_CUSTOM_DATA_S, as ICON's option
 // custom-states/store-event-data does.
 type EventData struct {
-	// Store is none, conf (only Keys) or all. Default all, as the guide sets it; empty is all.
+	// Store is which KVPs go to G_CUSTOM_DATA_S: none, conf (only Keys) or all, as the guide sets it.
 	Store string `env:"INFOMART_STORE_EVENT_DATA, default=all"`
 	// Keys are the names of the KVPs to keep with conf, such as _CB_SERVICE_ID.
-	Keys []string `env:"INFOMART_EVENT_DATA_KEYS"`
+	Keys []string `env:"INFOMART_EVENT_DATA_KEYS" empty:"none"`
+}
+
+// Validate returns every fault.
+func (e EventData) Validate() []error {
+	var faults []error
+	if e.Store != "" && e.Store != "none" && e.Store != "conf" && e.Store != "all" {
+		faults = append(faults, fmt.Errorf("INFOMART_STORE_EVENT_DATA: must be none, conf or all, is %q", e.Store))
+	}
+	if len(e.Keys) > 0 && e.Store != "conf" {
+		faults = append(faults, errors.New("INFOMART_EVENT_DATA_KEYS: is given although INFOMART_STORE_EVENT_DATA is not conf: it would not be used"))
+	}
+	for _, name := range e.Keys {
+		if _, ok := callback.KVPByName(strings.TrimSpace(name)); !ok {
+			faults = append(faults, fmt.Errorf("INFOMART_EVENT_DATA_KEYS: names %q, which is no KVP of a callback UserEvent", name))
+		}
+	}
+	return faults
 }
 
 // Select returns the KVPs to keep, in schema order.

@@ -14,20 +14,20 @@ import (
 
 // Config says how to reach the cluster. The zero value of each field but Brokers takes its default.
 type Config struct {
-	// Brokers are the bootstrap addresses, host:port each. Required.
-	Brokers []string `env:"BROKERS"`
-	// ClientID is what the client calls itself in the broker's logs and quotas. Default ringback.
-	ClientID string `env:"CLIENT_ID"`
-	// DialTimeout bounds connecting to one broker, handshakes included. Default 5 s.
-	DialTimeout time.Duration `env:"DIAL_TIMEOUT"`
-	// RequestTimeout bounds one request and its answer. Default 10 s.
-	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT"`
-	// TransactionTimeout is after what the broker aborts a transaction whose owner is silent.
-	// Default 60 s; at most the broker's transaction.max.timeout.ms.
-	TransactionTimeout time.Duration `env:"TRANSACTION_TIMEOUT"`
-	// Compression of what is written: none, gzip, snappy, lz4 or zstd. Default none, which costs
-	// the least where broker and client share a machine; over a network lz4 or zstd is worth it.
-	Compression string `env:"COMPRESSION"`
+	// Brokers are the bootstrap addresses, host:port each.
+	Brokers []string `env:"BROKERS" empty:"refused"`
+	// ClientID is what the client calls itself in the broker's logs and quotas.
+	ClientID string `env:"CLIENT_ID, default=ringback"`
+	// DialTimeout bounds connecting to one broker, handshakes included.
+	DialTimeout time.Duration `env:"DIAL_TIMEOUT, default=5s"`
+	// RequestTimeout bounds one request and its answer.
+	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
+	// TransactionTimeout is after what the broker aborts a transaction whose owner is silent; at most the
+	// broker's transaction.max.timeout.ms.
+	TransactionTimeout time.Duration `env:"TRANSACTION_TIMEOUT, default=60s"`
+	// Compression of what is written: none, gzip, snappy, lz4 or zstd. None costs the least where broker and
+	// client share a machine; over a network lz4 or zstd is worth it.
+	Compression string `env:"COMPRESSION, default=none"`
 
 	// TLS encrypts the connections and, with a certificate, says who the client is. SASL says it by
 	// a user and a password. Zero: neither.
@@ -46,6 +46,14 @@ func (cfg Config) withDefaults() Config {
 
 // Validate returns all faults of the configuration, joined, as one Misconfiguration.
 func (cfg Config) Validate() error {
+	if err := errors.Join(cfg.Faults()...); err != nil {
+		return fault.Misconfigf("kafka: configuration: %w", err)
+	}
+	return nil
+}
+
+// Faults returns all faults of the configuration; each names its variable.
+func (cfg Config) Faults() []error {
 	var faults []error
 	if len(cfg.Brokers) == 0 {
 		faults = append(faults, errors.New("KAFKA_BROKERS: no address given"))
@@ -70,11 +78,7 @@ func (cfg Config) Validate() error {
 	if _, err := parseCompression(cmp.Or(cfg.Compression, "none")); err != nil {
 		faults = append(faults, fmt.Errorf("KAFKA_COMPRESSION: %w", err))
 	}
-	faults = append(append(faults, cfg.TLS.validate(time.Now())...), cfg.SASL.validate(cfg.TLS.Enabled)...)
-	if err := errors.Join(faults...); err != nil {
-		return fault.Misconfigf("kafka: configuration: %w", err)
-	}
-	return nil
+	return append(append(faults, cfg.TLS.validate(time.Now())...), cfg.SASL.validate(cfg.TLS.Enabled)...)
 }
 
 func parseCompression(name string) (compress.Compression, error) {

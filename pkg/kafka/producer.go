@@ -14,20 +14,21 @@ import (
 // ProducerConfig bounds a producer. The zero value of each field takes its default.
 type ProducerConfig struct {
 	// Linger is how long the first record of a batch waits for more, while fewer than
-	// LingerRecords are there. Default 0: a batch leaves at once and what comes during its round
-	// trip makes the next. Negative is 0.
-	Linger time.Duration `env:"LINGER"`
-	// LingerRecords ends the wait. Default 500.
-	LingerRecords int `env:"LINGER_RECORDS"`
-	// BatchBytes bounds a batch before compression. Default 1,000,000, which fits under a broker's
-	// own default of 1,048,588. A larger record goes alone.
-	BatchBytes int `env:"BATCH_BYTES"`
-	// BatchRecords bounds a batch. Default 5,000.
-	BatchRecords int `env:"BATCH_RECORDS"`
-	// QueueRecords and QueueBytes bound what waits for one partition, the batch under way included.
-	// Defaults 50,000 and 64 MiB. More is refused with ErrQueueFull.
-	QueueRecords int `env:"QUEUE_RECORDS"`
-	QueueBytes   int `env:"QUEUE_BYTES"`
+	// LingerRecords are there. With 0 a batch leaves at once and what comes during its round trip
+	// makes the next.
+	Linger time.Duration `env:"LINGER, default=0s"`
+	// LingerRecords ends the wait.
+	LingerRecords int `env:"LINGER_RECORDS, default=500" unit:"records"`
+	// BatchBytes bounds a batch before compression; the default fits under a broker's own of 1,048,588. A
+	// larger record goes alone.
+	BatchBytes int `env:"BATCH_BYTES, default=1000000" unit:"bytes"`
+	// BatchRecords bounds a batch.
+	BatchRecords int `env:"BATCH_RECORDS, default=5000" unit:"records"`
+	// QueueRecords bounds what waits for one partition, the batch under way included. More is refused
+	// with ErrQueueFull.
+	QueueRecords int `env:"QUEUE_RECORDS, default=50000" unit:"records"`
+	// QueueBytes bounds the same by its size.
+	QueueBytes int `env:"QUEUE_BYTES, default=67108864" unit:"bytes"`
 	// Now stamps records without a time. Default time.Now.
 	Now func() time.Time
 }

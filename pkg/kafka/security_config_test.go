@@ -158,10 +158,14 @@ func TestSecurityIsConfiguredByTheEnvironment(t *testing.T) {
 	var settings struct {
 		Kafka Config `env:", prefix=KAFKA_"`
 	}
-	require.NoError(t, config.Load(t.Context(), config.Environment{
+	err := config.Load(t.Context(), config.Environment{
 		"KAFKA_BROKERS": "a:1", "KAFKA_TLS": "true", "KAFKA_TLS_CA_FILE": "ca", "KAFKA_TLS_CERT_FILE": "crt", "KAFKA_TLS_KEY_FILE": "key", "KAFKA_TLS_SERVER_NAME": "name",
 		"KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "pencil", "KAFKA_SASL_PASSWORD_FILE": "file", "KAFKA_SASL_ALLOW_CLEARTEXT": "true",
-	}, []string{"KAFKA_"}, &settings))
+	}, []string{"KAFKA_"}, &settings)
+	for _, want := range []string{"KAFKA_TLS_CA_FILE: open ca", "KAFKA_TLS_CERT_FILE: open crt", "KAFKA_TLS_KEY_FILE: open key", "KAFKA_SASL_PASSWORD: is given and so is"} {
+		require.ErrorContains(t, err, want) // all that it is told is looked at
+	}
+	require.NotContains(t, err.Error(), "pencil") // invariant 10
 	require.Equal(t, TLS{Enabled: true, CAFile: "ca", CertFile: "crt", KeyFile: "key", ServerName: "name"}, settings.Kafka.TLS)
 	require.Equal(t, SASL{Mechanism: "PLAIN", Username: "u", Password: NewSecret("pencil"), PasswordFile: "file", AllowCleartext: true}, settings.Kafka.SASL)
 }

@@ -18,15 +18,15 @@ import (
 // connection, so that certificates are changed without a restart.
 type TLS struct {
 	// Enabled turns TLS on, of version 1.2 at least.
-	Enabled bool `env:"TLS"`
-	// CAFile holds the authorities that a broker's certificate may come from. Empty: the system's.
-	CAFile string `env:"TLS_CA_FILE"`
-	// CertFile and KeyFile are the client's certificate, any intermediate ones behind it, and its key,
-	// which is not encrypted. Both or neither.
-	CertFile string `env:"TLS_CERT_FILE"`
-	KeyFile  string `env:"TLS_KEY_FILE"`
-	// ServerName is what the brokers' certificates are for. Empty: the host of each broker's address.
-	ServerName string `env:"TLS_SERVER_NAME"`
+	Enabled bool `env:"TLS, default=false"`
+	// CAFile holds the authorities that a broker's certificate may come from, in PEM.
+	CAFile string `env:"TLS_CA_FILE" empty:"the system's authorities"`
+	// CertFile holds the client's certificate, any intermediate ones behind it, in PEM.
+	CertFile string `env:"TLS_CERT_FILE" empty:"the client shows no certificate"`
+	// KeyFile holds the key of CertFile in PEM, not encrypted.
+	KeyFile string `env:"TLS_KEY_FILE" empty:"refused with CertFile"`
+	// ServerName is what the brokers' certificates are for.
+	ServerName string `env:"TLS_SERVER_NAME" empty:"the host of each broker's address"`
 }
 
 func (t TLS) validate(now time.Time) []error {

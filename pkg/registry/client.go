@@ -3,16 +3,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
-	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
 
@@ -31,15 +28,6 @@ var ErrUnknownSchema = errors.New("registry: unknown schema id")
 // Avro, or refers to other schemas.
 var ErrUnsupportedSchema = errors.New("registry: not a self-contained Avro schema")
 
-// Config says where the registry is. The tags are go-envconfig's.
-type Config struct {
-	URL          string        `env:"URL, default=http://localhost:8081"` // several are separated by commas, and asked in turn
-	Username     string        `env:"USERNAME"`
-	PasswordFile string        `env:"PASSWORD_FILE"`       // file that holds the password of Username
-	CAFile       string        `env:"CA_FILE"`             // PEM file of the authorities to trust; empty: the system's
-	Timeout      time.Duration `env:"TIMEOUT, default=5s"` // of one request
-}
-
 // Client talks to a registry. It is safe for concurrent use.
 type Client struct {
 	at   []*sr.Client // one for each address
@@ -51,37 +39,27 @@ type Client struct {
 
 // New returns a client. It does not connect yet; an error is a misconfiguration.
 func New(cfg Config) (*Client, error) {
-	if cfg.Timeout <= 0 {
-		cfg.Timeout = 5 * time.Second
+	if faults := cfg.Faults(); len(faults) > 0 {
+		return nil, fault.Misconfigf("registry: %w", errors.Join(faults...))
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
-	if cfg.CAFile != "" {
-		pem, err := os.ReadFile(cfg.CAFile)
-		if err != nil {
-			return nil, fault.Misconfigf("registry: CA file: %w", err)
-		}
-		pool := x509.NewCertPool()
-		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fault.Misconfigf("registry: no certificate in CA file %s", cfg.CAFile)
-		}
+	pool, err := cfg.authorities()
+	if err != nil {
+		return nil, fault.Misconfigf("registry: %w", err)
+	}
+	if pool != nil {
 		transport.TLSClientConfig = &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}
 	}
-	c := &Client{http: &http.Client{Transport: transport, Timeout: cfg.Timeout}}
-	urls, err := addresses(cfg.URL)
-	if err != nil {
-		return nil, err
-	}
+	c := &Client{http: &http.Client{Transport: transport, Timeout: cmp.Or(cfg.Timeout, 5*time.Second)}}
 	opts := []sr.ClientOpt{sr.HTTPClient(c.http), sr.UserAgent("ringback")}
-	switch {
-	case cfg.Username == "" && cfg.PasswordFile != "":
-		return nil, fault.Misconfigf("registry: a password file without a user name: it would not be used")
-	case cfg.Username != "":
-		password, err := os.ReadFile(cfg.PasswordFile)
+	if cfg.Username != "" {
+		password, err := cfg.password()
 		if err != nil {
-			return nil, fault.Misconfigf("registry: password file: %w", err)
+			return nil, fault.Misconfigf("registry: %w", err)
 		}
-		opts = append(opts, sr.BasicAuth(cfg.Username, strings.TrimRight(string(password), "\r\n")))
+		opts = append(opts, sr.BasicAuth(cfg.Username, password))
 	}
+	urls, _ := cfg.addresses() // Faults has seen them
 	for _, u := range urls {
 		one, err := sr.NewClient(append(opts[:len(opts):len(opts)], sr.URLs(u))...)
 		if err != nil {
@@ -90,28 +68,6 @@ func New(cfg Config) (*Client, error) {
 		c.at = append(c.at, one)
 	}
 	return c, nil
-}
-
-// addresses reads a list of URLs. One that could never be asked is told now: later it would look like an outage.
-func addresses(list string) ([]string, error) {
-	var urls []string
-	for text := range strings.SplitSeq(list, ",") {
-		if text = strings.TrimSpace(text); text == "" {
-			continue
-		}
-		// sr would print it in the text of every failure (invariant 10).
-		if strings.ContainsRune(text, '@') {
-			return nil, fault.Misconfigf("registry: credentials do not belong into the URL: use the user name and the password file")
-		}
-		if u, err := url.Parse(text); err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
-			return nil, fault.Misconfigf("registry: the URL %q is not of the form http://host:port", text)
-		}
-		urls = append(urls, text)
-	}
-	if len(urls) == 0 {
-		return nil, fault.Misconfigf("registry: no URL")
-	}
-	return urls, nil
 }
 
 // ask asks one address after the other until one is not out; the error is the last one's.

@@ -25,12 +25,13 @@ type Config struct {
 	// ServiceStart is what _CB_T_SERVICE_START means: the time of the offer or of the request.
 	ServiceStart string `env:"ENRICHER_SERVICE_START, default=offer"`
 	// MaxAttempts is the limit of media attempts where a request gives none.
-	MaxAttempts int64 `env:"ENRICHER_MAX_ATTEMPTS, default=3"`
-	// SessionMaxEvents and SessionMaxBytes limit one session.
-	SessionMaxEvents int `env:"ENRICHER_SESSION_MAX_EVENTS, default=1000"`
-	SessionMaxBytes  int `env:"ENRICHER_SESSION_MAX_BYTES, default=262144"`
-	// BatchBytes is the most that one fetch, and so one transaction, reads: bytes.
-	BatchBytes int `env:"ENRICHER_BATCH_BYTES, default=1048576"`
+	MaxAttempts int64 `env:"ENRICHER_MAX_ATTEMPTS, default=3" unit:"attempts"`
+	// SessionMaxEvents is the most events of one session; more is dead-lettered as TOO_LARGE.
+	SessionMaxEvents int `env:"ENRICHER_SESSION_MAX_EVENTS, default=1000" unit:"events"`
+	// SessionMaxBytes is the largest state of one session; more is dead-lettered as TOO_LARGE.
+	SessionMaxBytes int `env:"ENRICHER_SESSION_MAX_BYTES, default=262144" unit:"bytes"`
+	// BatchBytes is the most that one fetch, and so one transaction, reads.
+	BatchBytes int `env:"ENRICHER_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// Ticks lets the enricher write ticks; a generation that only re-reads the log writes none.
 	Ticks bool `env:"ENRICHER_TICKS, default=true"`
 }

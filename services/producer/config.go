@@ -13,28 +13,30 @@ type Config struct {
 	// Auth is token, or off: then whoever reaches the address may write events.
 	Auth string `env:"PRODUCER_AUTH, default=token"`
 	// TokensFile holds the bearer tokens, one a line: token [tenantdbid] [name]. It is read again when it changes.
-	TokensFile string `env:"PRODUCER_TOKENS_FILE"`
+	TokensFile string `env:"PRODUCER_TOKENS_FILE" empty:"refused, unless Auth is off"`
 	// TokensInterval is how often TokensFile is looked at.
 	TokensInterval time.Duration `env:"PRODUCER_TOKENS_INTERVAL, default=5s"`
-	// MaxBody is the largest body of a request, in bytes.
-	MaxBody int64 `env:"PRODUCER_MAX_BODY, default=1048576"`
+	// MaxBody is the largest body of a request.
+	MaxBody int64 `env:"PRODUCER_MAX_BODY, default=1048576" unit:"bytes"`
 	// MaxBatch is the most events of one batch.
-	MaxBatch int `env:"PRODUCER_MAX_BATCH, default=1000"`
+	MaxBatch int `env:"PRODUCER_MAX_BATCH, default=1000" unit:"events"`
 	// MaxInFlight is the most requests that are worked on at once; one more is answered 429.
-	MaxInFlight int `env:"PRODUCER_MAX_IN_FLIGHT, default=256"`
-	// MaxHeader is the largest header of a request, in bytes.
-	MaxHeader int `env:"PRODUCER_MAX_HEADER, default=65536"`
+	MaxInFlight int `env:"PRODUCER_MAX_IN_FLIGHT, default=256" unit:"requests"`
+	// MaxHeader is the largest header of a request.
+	MaxHeader int `env:"PRODUCER_MAX_HEADER, default=65536" unit:"bytes"`
 	// AckTimeout is how long an acknowledgement is waited for; then the answer is 503 OUTCOME_UNKNOWN.
 	AckTimeout time.Duration `env:"PRODUCER_ACK_TIMEOUT, default=10s"`
 	// RetryAfter is what a 429 or 503 asks the client to wait, in whole seconds, rounded up.
 	RetryAfter time.Duration `env:"PRODUCER_RETRY_AFTER, default=1s"`
-	// ReadHeaderTimeout bounds reading a request's header, ReadTimeout header and body,
-	// WriteTimeout everything from the end of the header to the end of the answer,
-	// IdleTimeout the time between two requests of one connection.
+	// ReadHeaderTimeout bounds reading a request's header.
 	ReadHeaderTimeout time.Duration `env:"PRODUCER_READ_HEADER_TIMEOUT, default=5s"`
-	ReadTimeout       time.Duration `env:"PRODUCER_READ_TIMEOUT, default=15s"`
-	WriteTimeout      time.Duration `env:"PRODUCER_WRITE_TIMEOUT, default=30s"`
-	IdleTimeout       time.Duration `env:"PRODUCER_IDLE_TIMEOUT, default=60s"`
+	// ReadTimeout bounds reading a request's header and body.
+	ReadTimeout time.Duration `env:"PRODUCER_READ_TIMEOUT, default=15s"`
+	// WriteTimeout bounds everything from the end of the header to the end of the answer; longer than
+	// AckTimeout.
+	WriteTimeout time.Duration `env:"PRODUCER_WRITE_TIMEOUT, default=30s"`
+	// IdleTimeout bounds the time between two requests of one connection.
+	IdleTimeout time.Duration `env:"PRODUCER_IDLE_TIMEOUT, default=60s"`
 	// DrainTimeout is how long requests under way may take once the service is told to stop.
 	DrainTimeout time.Duration `env:"PRODUCER_DRAIN_TIMEOUT, default=20s"`
 }
@@ -59,6 +61,10 @@ func (c *Config) Validate() []error {
 		faultf("PRODUCER_TOKENS_FILE: is required, unless PRODUCER_AUTH is off")
 	case c.Auth == AuthOff && c.TokensFile != "":
 		faultf("PRODUCER_AUTH: is off although PRODUCER_TOKENS_FILE is given: its tokens would not be asked for")
+	case c.Auth == AuthToken:
+		if _, err := openTokens(c.TokensFile); err != nil {
+			faultf("PRODUCER_TOKENS_FILE: %w", err)
+		}
 	}
 	for _, limit := range []struct {
 		name string

@@ -11,24 +11,24 @@ import (
 // Config is the configuration that all sinks have in common.
 type Config struct {
 	// Group is the consumer group, and with topic and partition the name of the stored
-	// positions. Empty: ringback-infomart or ringback-tserver.
-	Group string `env:"SINK_GROUP"`
-	// BatchRecords is the most records of one batch, which is one transaction of the store.
-	// 0: 1,000 for infomart, 250 for tserver.
-	BatchRecords int `env:"SINK_BATCH_RECORDS"`
-	// BatchBytes is the most that one fetch brings, and after which a batch is full: bytes.
-	BatchBytes int `env:"SINK_BATCH_BYTES, default=1048576"`
+	// positions.
+	Group string `env:"SINK_GROUP" empty:"ringback-infomart or ringback-tserver"`
+	// BatchRecords is the most records of one batch, which is one transaction of the store. 0 is as empty.
+	BatchRecords int `env:"SINK_BATCH_RECORDS" unit:"records" empty:"1,000 for infomart, 250 for tserver"`
+	// BatchBytes is the most that one fetch brings, and after which a batch is full.
+	BatchBytes int `env:"SINK_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// BatchLatency is the longest that a record waits for its batch to fill.
 	BatchLatency time.Duration `env:"SINK_BATCH_LATENCY, default=50ms"`
 	// RetryMin is the first wait in an outage; each wait doubles, up to RetryMax.
 	RetryMin time.Duration `env:"SINK_RETRY_MIN, default=100ms"`
+	// RetryMax is the longest wait in an outage.
 	RetryMax time.Duration `env:"SINK_RETRY_MAX, default=10s"`
 	// UnknownSchemaWait is how long a schema id that the registry does not know is tried
 	// again before its records are bad data.
 	UnknownSchemaWait time.Duration `env:"SINK_UNKNOWN_SCHEMA_WAIT, default=30s"`
 	// AcceptExpired lets the sink go on at the start of the log where retention has removed
 	// records before they were read. Without it that stops the sink.
-	AcceptExpired bool `env:"SINK_ACCEPT_EXPIRED"`
+	AcceptExpired bool `env:"SINK_ACCEPT_EXPIRED, default=false"`
 }
 
 // Defaults returns the configuration of an empty environment.

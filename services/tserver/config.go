@@ -13,38 +13,39 @@ import (
 
 // Config is the simulator's configuration. The zero value of each field takes the field's default.
 type Config struct {
-	// Addr is the address to listen on, host:port; port 0 is any free one. Default 127.0.0.1:8090.
+	// Addr is the address to listen on, host:port; port 0 is any free one.
 	Addr string `env:"TSERVER_SIM_ADDR, default=127.0.0.1:8090"`
-	// Log is the file that the log is appended to. It holds user data. Default tserver.log.
+	// Log is the file that the log is appended to. It holds user data.
 	Log string `env:"TSERVER_SIM_LOG, default=tserver.log"`
 	// LogMaxBytes is the size at which Log is put aside as Log.000001 and so on; no file is ever deleted. 0: never.
-	LogMaxBytes int64 `env:"TSERVER_SIM_LOG_MAX_BYTES"`
-	// TokenFile holds the bearer tokens that are let in, one a line. Empty: everybody is.
-	TokenFile string `env:"TSERVER_SIM_TOKEN_FILE"`
-	// MaxBody bounds a request's body, in bytes. Default 1 MiB.
-	MaxBody int64 `env:"TSERVER_SIM_MAX_BODY, default=1048576"`
-	// TimeZone is the zone of the log's wall clock, as of the IANA database. Default UTC.
+	LogMaxBytes int64 `env:"TSERVER_SIM_LOG_MAX_BYTES, default=0" unit:"bytes"`
+	// TokenFile holds the bearer tokens that are let in, one a line.
+	TokenFile string `env:"TSERVER_SIM_TOKEN_FILE" empty:"everybody is let in"`
+	// MaxBody bounds a request's body. 0 is the default.
+	MaxBody int64 `env:"TSERVER_SIM_MAX_BODY, default=1048576" unit:"bytes"`
+	// TimeZone is the zone of the log's wall clock, as of the IANA database.
 	TimeZone string `env:"TSERVER_SIM_TIME_ZONE, default=UTC"`
-	// Version is the T-Server version that the log shows. Default 8.1.000.62.
+	// Version is the T-Server version that the log shows.
 	Version string `env:"TSERVER_SIM_VERSION, default=8.1.000.62"`
-	// CustomerID is the customer id of an event that names none. Default Environment.
+	// CustomerID is the customer id of an event that names none.
 	CustomerID string `env:"TSERVER_SIM_CUSTOMER_ID, default=Environment"`
-	// Requester is the client that requests come from, as the log shows it; its address is the connection's.
-	// Default OrchestrationServer@516/00000003.
-	Requester Client `env:"TSERVER_SIM_REQUESTER"`
-	// Clients are the clients that are registered on DNs; each EventUserEvent goes to those of its DN. Default: ICON,
-	// Stat Server and URS, on every DN.
-	Clients Clients `env:"TSERVER_SIM_CLIENTS"`
+	// Requester is the client that requests come from, as the log shows it; its address is the connection's:
+	// name@socket/id.
+	Requester Client `env:"TSERVER_SIM_REQUESTER" empty:"OrchestrationServer@516/00000003"`
+	// Clients are the clients that are registered on DNs; each EventUserEvent goes to those of its DN. They are
+	// separated by commas; services/tserver/README.md has their form. none is no client at all.
+	Clients Clients `env:"TSERVER_SIM_CLIENTS" empty:"ICON, Stat Server and URS, on every DN"`
 
 	// GoneCalls are the calls that have ended, by interaction id; one that ends with an asterisk is a prefix, and a
-	// lone asterisk is every call. Default: none.
-	GoneCalls []string `env:"TSERVER_SIM_GONE_CALLS"`
-	// EventErrors are the DNs and calls whose requests are answered EventError. Default: none.
-	EventErrors EventErrors `env:"TSERVER_SIM_EVENT_ERRORS"`
+	// lone asterisk is every call.
+	GoneCalls []string `env:"TSERVER_SIM_GONE_CALLS" empty:"none"`
+	// EventErrors are the DNs and calls whose requests are answered EventError: dn=code or dn=code:message, separated by
+	// commas.
+	EventErrors EventErrors `env:"TSERVER_SIM_EVENT_ERRORS" empty:"none"`
 	// Outage makes every request fail with 503, as when T-Server is away.
-	Outage bool `env:"TSERVER_SIM_OUTAGE"`
+	Outage bool `env:"TSERVER_SIM_OUTAGE, default=false"`
 	// Latency is waited before each answer. 0: none.
-	Latency time.Duration `env:"TSERVER_SIM_LATENCY"`
+	Latency time.Duration `env:"TSERVER_SIM_LATENCY, default=0s"`
 }
 
 func (c Config) withDefaults() Config {
@@ -73,6 +74,9 @@ func (c *Config) Validate() []error {
 	full := c.withDefaults()
 	if _, _, err := net.SplitHostPort(full.Addr); err != nil {
 		faults = append(faults, errors.New("TSERVER_SIM_ADDR: must be host:port"))
+	}
+	if _, err := readTokens(full.TokenFile); err != nil {
+		faults = append(faults, err)
 	}
 	if full.LogMaxBytes < 0 {
 		faults = append(faults, errors.New("TSERVER_SIM_LOG_MAX_BYTES: must not be negative"))

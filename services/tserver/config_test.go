@@ -2,6 +2,7 @@ package tserver_test
 
 import (
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -23,8 +24,10 @@ func load(t *testing.T, env config.Environment) (tserver.Config, error) {
 // Every variable is set here; no field may be left out.
 func TestEveryVariableIsRead(t *testing.T) {
 	t.Parallel()
+	tokens := filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(tokens, []byte("4f0c9be1d2a7\n"), 0o600))
 	env := config.Environment{
-		"TSERVER_SIM_ADDR": ":9000", "TSERVER_SIM_LOG": "/var/log/t.log", "TSERVER_SIM_LOG_MAX_BYTES": "1000", "TSERVER_SIM_TOKEN_FILE": "/token",
+		"TSERVER_SIM_ADDR": ":9000", "TSERVER_SIM_LOG": "/var/log/t.log", "TSERVER_SIM_LOG_MAX_BYTES": "1000", "TSERVER_SIM_TOKEN_FILE": tokens,
 		"TSERVER_SIM_MAX_BODY": "2000", "TSERVER_SIM_TIME_ZONE": "Europe/Berlin", "TSERVER_SIM_VERSION": "8.5", "TSERVER_SIM_CUSTOMER_ID": "Acme",
 		"TSERVER_SIM_REQUESTER": "ORS@7/0a", "TSERVER_SIM_CLIENTS": "Icon_Voice@508/0000000c/10.0.0.1:42678/REPORTING+2001, Stat_Server@588",
 		"TSERVER_SIM_GONE_CALLS": "a,b*", "TSERVER_SIM_EVENT_ERRORS": "NOWHERE=71:no such DN, 2001=-5", "TSERVER_SIM_OUTAGE": "true", "TSERVER_SIM_LATENCY": "3ms",
@@ -32,7 +35,7 @@ func TestEveryVariableIsRead(t *testing.T) {
 	cfg, err := load(t, env)
 	require.NoError(t, err)
 	require.Equal(t, tserver.Config{
-		Addr: ":9000", Log: "/var/log/t.log", LogMaxBytes: 1000, TokenFile: "/token", MaxBody: 2000, TimeZone: "Europe/Berlin", Version: "8.5",
+		Addr: ":9000", Log: "/var/log/t.log", LogMaxBytes: 1000, TokenFile: tokens, MaxBody: 2000, TimeZone: "Europe/Berlin", Version: "8.5",
 		CustomerID: "Acme", Requester: tserver.Client{Name: "ORS", Socket: 7, ID: 10},
 		Clients: tserver.Clients{
 			{Name: "Icon_Voice", Socket: 508, ID: 0xc, Address: "10.0.0.1:42678", DNs: []string{"REPORTING", "2001"}},

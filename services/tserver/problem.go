@@ -72,7 +72,7 @@ func readTokens(file string) ([][]byte, error) {
 	}
 	raw, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fault.Misconfigf("tserver: TSERVER_SIM_TOKEN_FILE: %w", err)
+		return nil, fault.Misconfigf("TSERVER_SIM_TOKEN_FILE: %w", err)
 	}
 	var tokens [][]byte
 	for line := range bytes.Lines(raw) {
@@ -81,7 +81,7 @@ func readTokens(file string) ([][]byte, error) {
 		}
 	}
 	if len(tokens) == 0 {
-		return nil, fault.Misconfigf("tserver: TSERVER_SIM_TOKEN_FILE: holds no token")
+		return nil, fault.Misconfigf("TSERVER_SIM_TOKEN_FILE: holds no token")
 	}
 	return tokens, nil
 }

@@ -5,9 +5,13 @@ package postgres
 
 import (
 	"cmp"
+	"errors"
+	"fmt"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -24,6 +28,9 @@ type Secret string
 // String hides the text.
 func (Secret) String() string { return "***" }
 
+// Format hides the text from every verb, also those that are not meant for texts.
+func (Secret) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("***")) }
+
 // GoString hides the text.
 func (Secret) GoString() string { return "***" }
 
@@ -32,34 +39,72 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Config says where the store is and what it keeps.
 type Config struct {
-	// URL is a PostgreSQL connection URL; it goes before the POSTGRES_* parts.
-	URL Secret `env:"STORE_URL"`
-	// Host and the following make the URL where there is none.
-	Host     string `env:"POSTGRES_HOST"`
-	Port     int    `env:"POSTGRES_PORT, default=5432"`
-	User     string `env:"POSTGRES_USER, default=ringback"`
-	Password Secret `env:"POSTGRES_PASSWORD"`
+	// URL is the connection URL of a PostgreSQL store; it goes before the POSTGRES_* parts.
+	URL Secret `env:"STORE_URL" empty:"POSTGRES_HOST and the like make it"`
+	// Host is the server's name or address, where there is no URL.
+	Host string `env:"POSTGRES_HOST" empty:"refused, unless STORE_URL or STORE_PATH is given"`
+	// Port is the server's port.
+	Port int `env:"POSTGRES_PORT, default=5432" unit:"port"`
+	// User is who the sink is to the database.
+	User string `env:"POSTGRES_USER, default=ringback"`
+	// Password is the password of User. A file is to be preferred.
+	Password Secret `env:"POSTGRES_PASSWORD" empty:"no password"`
+	// Database is the name of the database.
 	Database string `env:"POSTGRES_DB, default=ringback"`
-	// SSLMode is disable, prefer, require, verify-ca or verify-full.
+	// SSLMode is disable, allow, prefer, require, verify-ca or verify-full. Only the last keeps out who can
+	// pass himself off as the server.
 	SSLMode string `env:"POSTGRES_SSLMODE, default=prefer"`
 
-	// Schema holds the tables; it is made where it is absent. Empty: dbo.
+	// Schema holds the tables; it is made where it is absent.
 	Schema string `env:"STORE_SCHEMA, default=dbo"`
 	// MaxConns bounds the connections that write. Each partition that is applied at the
-	// same time needs one. 0: 8.
-	MaxConns int32 `env:"STORE_MAX_CONNS, default=8"`
+	// same time needs one. 0 is the default.
+	MaxConns int32 `env:"STORE_MAX_CONNS, default=8" unit:"connections"`
 	// Timeout is how long one transaction may take; after it the database is taken for away, and readiness
-	// says so. 0: 30 seconds.
+	// says so. 0 is the default.
 	Timeout time.Duration `env:"STORE_TIMEOUT, default=30s"`
 
 	// NoMigration leaves it to `sink migrate` to make and change the tables, so that this user needs no right
 	// to. A store that is behind is waited for.
-	NoMigration bool `env:"STORE_NO_MIGRATION"`
+	NoMigration bool `env:"STORE_NO_MIGRATION, default=false"`
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
 	Now func() time.Time
 }
+
+// Validate returns every fault; each names its variable.
+func (c *Config) Validate() []error {
+	var faults []error
+	if c.URL == "" && !slices.Contains(sslModes, cmp.Or(c.SSLMode, "prefer")) {
+		faults = append(faults, fmt.Errorf("POSTGRES_SSLMODE: %q is none of %s", c.SSLMode, strings.Join(sslModes, ", ")))
+	}
+	if c.Port < 0 || c.Port > 65535 {
+		faults = append(faults, fmt.Errorf("POSTGRES_PORT: must be 1 to 65535, is %d", c.Port))
+	}
+	if c.MaxConns < 0 {
+		faults = append(faults, fmt.Errorf("STORE_MAX_CONNS: must not be negative, is %d", c.MaxConns))
+	}
+	if c.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("STORE_TIMEOUT: must not be negative, is %s", c.Timeout))
+	}
+	if c.URL != "" && c.Host != "" {
+		faults = append(faults, errors.New("POSTGRES_HOST: is given and so is STORE_URL: which of them holds?"))
+	}
+	// What the driver says of a part is of that part: it is left to when these are in order.
+	if len(faults) == 0 {
+		if _, err := c.withDefaults().pool(nil); err != nil {
+			name := "STORE_URL"
+			if c.URL == "" {
+				name = "POSTGRES_HOST"
+			}
+			faults = append(faults, fmt.Errorf("%s: %w", name, err))
+		}
+	}
+	return append(faults, c.EventData.Validate()...)
+}
+
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
 
 func (c Config) withDefaults() Config {
 	c.Schema = cmp.Or(c.Schema, "dbo")
@@ -89,7 +134,7 @@ func (c Config) pool(parameters map[string]string) (*pgxpool.Config, error) {
 	}
 	pool, err := pgxpool.ParseConfig(source)
 	if err != nil {
-		return nil, fault.Misconfigf("postgres: %w", err) // pgx masks the password
+		return nil, fault.Misconfigf("postgres: the driver cannot use it: %s", unquoted(err))
 	}
 	pool.MaxConns = c.MaxConns
 	pool.ConnConfig.ConnectTimeout = cmp.Or(pool.ConnConfig.ConnectTimeout, connectTimeout)
@@ -103,4 +148,17 @@ func (c Config) pool(parameters map[string]string) (*pgxpool.Config, error) {
 		run[name] = value
 	}
 	return pool, nil
+}
+
+// unquoted is what the driver says of a connection string, without the string, of which it masks most
+// but not all secrets, and without the part that it stumbled over, which may be one's (invariant 10).
+func unquoted(err error) string {
+	text := err.Error()
+	if i := strings.LastIndex(text, "`: "); i >= 0 {
+		text = text[i+len("`: "):]
+	} else {
+		return "it is no connection string"
+	}
+	text, _, _ = strings.Cut(text, " (")
+	return text
 }

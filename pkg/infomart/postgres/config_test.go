@@ -42,8 +42,29 @@ func TestConfigNeverShowsThePassword(t *testing.T) {
 	require.NoError(t, err)
 	_, bad := Open(t.Context(), c)
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(bad))
-	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %s", c, c, c.URL), logged.String(), string(written), bad.Error()} {
+	for _, text := range []string{fmt.Sprint(c), fmt.Sprintf("%+v %#v %s %d %x %q", c, c, c.URL, c.URL, c.URL, c.URL), logged.String(), string(written), bad.Error()} {
 		require.NotContains(t, text, "hidden-word")
+	}
+}
+
+// TestAFaultyURLIsNamedWithoutItsPassword: invariant 10, whatever is wrong with it.
+func TestAFaultyURLIsNamedWithoutItsPassword(t *testing.T) {
+	t.Parallel()
+	for _, url := range []Secret{
+		"postgres://me:hidden-word@h:port/d", "postgres://me:hidden-word@h:1/d?sslmode=perhaps", "postgres://me:hidden-word@h%zz/d", "postgres://me:hidden-word@[::1/d",
+		"postgres://me:hidden-word %@h/d", "postgres://me:hidden-word@h/d?connect_timeout=x", "host=h password=hidden-word port=x", "host=h password='hidden-word sslmode=disable",
+		"host=h password = hidden-word sslmode=perhaps", "postgres://h/d?password=hidden-word&sslmode=perhaps", "postgres://h/d?password=hidden-word&port=x", "hidden-word", "postgres//me:hidden-word@h/d", "postgres://me:hidden-word/x@h/d", "postgres://h:hidden-word/d",
+	} {
+		c := Config{URL: url}
+		faults := c.Validate()
+		require.NotEmpty(t, faults, "%s", string(url))
+		for _, err := range faults {
+			require.True(t, strings.HasPrefix(err.Error(), "STORE_URL: "), err)
+			require.NotContains(t, err.Error(), "hidden-word")
+		}
+		_, err := Open(t.Context(), c)
+		require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
+		require.NotContains(t, err.Error(), "hidden-word")
 	}
 }
 

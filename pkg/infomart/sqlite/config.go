@@ -18,12 +18,12 @@ import (
 
 // Config says where the store is and what it keeps.
 type Config struct {
-	// Path is the database file; it is made where it is absent.
-	Path string `env:"STORE_PATH"`
-	// CacheMiB bounds the page cache of the writer, in MiB. 0: 64.
-	CacheMiB int `env:"STORE_CACHE_MIB"`
-	// BusyTimeout is how long a write waits for another process's. 0: 5 s.
-	BusyTimeout time.Duration `env:"STORE_BUSY_TIMEOUT"`
+	// Path is the file of a SQLite store; it is made where it is absent.
+	Path string `env:"STORE_PATH" empty:"the store is PostgreSQL"`
+	// CacheMiB bounds the page cache of a SQLite store's writer. 0 is the default.
+	CacheMiB int `env:"STORE_CACHE_MIB, default=64" unit:"MiB"`
+	// BusyTimeout is how long a write to a SQLite store waits for another process's. 0 is the default.
+	BusyTimeout time.Duration `env:"STORE_BUSY_TIMEOUT, default=5s"`
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.

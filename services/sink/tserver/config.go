@@ -15,26 +15,29 @@ import (
 
 // Config is the configuration of what is sent to T-Server.
 type Config struct {
-	// Enable, DN, Switch and MediaType are the reporting options of every callback service
-	// that ServicesFile does not name, or names without that option; see Options.
-	Enable    bool   `env:"TSERVER_REP_USEREVENT_ENABLE, default=true"`
-	DN        string `env:"TSERVER_REP_USEREVENT_DN, default=REPORTING"`
-	Switch    string `env:"TSERVER_REP_USEREVENT_SWITCH"`
-	MediaType int32  `env:"TSERVER_REP_USEREVENT_MEDIATYPE, default=0"`
+	// Enable is the option _rep_userevent_enable of every callback service that ServicesFile does not name,
+	// or names without it: whether UserEvents and attached data are sent at all. So are the next three.
+	Enable bool `env:"TSERVER_REP_USEREVENT_ENABLE, default=true"`
+	// DN is _rep_userevent_dn: the DN that UserEvents are distributed on.
+	DN string `env:"TSERVER_REP_USEREVENT_DN, default=REPORTING"`
+	// Switch is _rep_userevent_switch: the switch of that DN.
+	Switch string `env:"TSERVER_REP_USEREVENT_SWITCH" empty:"refused, unless Enable is false"`
+	// MediaType is _rep_userevent_mediatype; 0 is voice.
+	MediaType int32 `env:"TSERVER_REP_USEREVENT_MEDIATYPE, default=0" unit:"media type"`
 	// ServicesFile is a JSON object from service name to its reporting options, by the
-	// names that they have in GMS; docs/sinks.md shows one. Empty: every service has the default.
-	ServicesFile string `env:"TSERVER_SERVICES_FILE"`
+	// names that they have in GMS; docs/sinks.md shows one.
+	ServicesFile string `env:"TSERVER_SERVICES_FILE" empty:"every service has the default"`
 	// MaxAge is how old a session's last event may be for its UserEvents to be sent. 0: any age.
 	MaxAge time.Duration `env:"TSERVER_MAX_AGE, default=1h"`
 	// DataErrorCodes are the EventError codes that say that the data is at fault: what they
 	// answer is dead-lettered. Every other code is waited out.
-	DataErrorCodes []int `env:"TSERVER_DATA_ERROR_CODES"`
+	DataErrorCodes []int `env:"TSERVER_DATA_ERROR_CODES" unit:"EventError codes" empty:"none"`
 	// Parallel bounds the sends that are under way at once.
-	Parallel int `env:"TSERVER_PARALLEL, default=16"`
+	Parallel int `env:"TSERVER_PARALLEL, default=16" unit:"sends"`
 	// Drain is how long a batch may still take once the sink is told to stop, so that what was sent is recorded.
 	Drain time.Duration `env:"TSERVER_DRAIN, default=10s"`
-	// CustomerID is the AttributeCustomerID of user events. Empty: the gateway's default.
-	CustomerID string `env:"TSERVER_CUSTOMER_ID"`
+	// CustomerID is the AttributeCustomerID of user events.
+	CustomerID string `env:"TSERVER_CUSTOMER_ID" empty:"the gateway's"`
 }
 
 // Defaults returns the configuration of an environment that sets the switch alone.
@@ -59,6 +62,9 @@ func (c *Config) Validate() []error {
 	}
 	if c.Parallel < 1 {
 		faults = append(faults, fmt.Errorf("TSERVER_PARALLEL: must be over 0, is %d", c.Parallel))
+	}
+	if _, err := NewServices(*c); err != nil {
+		faults = append(faults, err)
 	}
 	if c.Drain < 0 {
 		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must not be negative, is %s", c.Drain))

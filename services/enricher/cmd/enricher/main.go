@@ -1,51 +1,45 @@
 // Command enricher folds lifecycle events into UserEvents; see package enricher.
+// docs/configuration.md lists the variables that configure it.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/admin"
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
 )
 
-var version = "unknown"
+var version = "unknown" // set by the linker
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, config.OS())
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "enricher %s: %v\n", version, err)
-		os.Exit(1)
-	}
+	os.Exit(service.Main(service.Program{
+		Name: "enricher", Version: version,
+		Run: func(ctx context.Context, _ string, p service.Process) error {
+			return run(ctx, p.Env, slog.New(slog.NewJSONHandler(p.Err, nil)), p.Build)
+		},
+	}))
 }
 
-func run(ctx context.Context, env config.Environment) error {
-	var settings struct {
-		AdminAddr string `env:"ENRICHER_ADMIN_ADDR, default=:8081"`
-		Enricher  enricher.Config
-		Kafka     kafka.Config    `env:", prefix=KAFKA_"`
-		Registry  registry.Config `env:", prefix=REGISTRY_"`
-	}
-	if err := errors.Join(config.Load(ctx, env, []string{"ENRICHER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Enricher), settings.Kafka.Validate()); err != nil {
+func run(ctx context.Context, env config.Environment, logger *slog.Logger, built build.Info) error {
+	settings, err := enricher.LoadSettings(ctx, env)
+	if err != nil {
 		return err
 	}
 	client, err := kafka.New(settings.Kafka)
@@ -59,7 +53,7 @@ func run(ctx context.Context, env config.Environment) error {
 	}
 	defer schemas.Close()
 	metrics := prometheus.NewRegistry()
-	logger := slog.New(slog.NewJSONHandler(os.Stderr, nil))
+	built.Register(metrics)
 	var running atomic.Pointer[enricher.Enricher]
 	ready := func() error {
 		if e := running.Load(); e != nil {

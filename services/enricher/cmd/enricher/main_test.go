@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"testing"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/embedded/broker"
 	"github.com/ringback/ringback/pkg/embedded/registry"
@@ -18,7 +20,7 @@ import (
 
 func TestEveryFaultOfTheEnvironmentIsNamed(t *testing.T) {
 	t.Parallel()
-	err := run(t.Context(), config.Environment{"ENRICHER_SETTLE": "soon", "ENRICHER_SETLE": "5s", "ENRICHER_MAX_ATTEMPTS": "some"})
+	err := run(t.Context(), config.Environment{"ENRICHER_SETTLE": "soon", "ENRICHER_SETLE": "5s", "ENRICHER_MAX_ATTEMPTS": "some"}, slog.New(slog.DiscardHandler), build.Info{})
 	require.ErrorContains(t, err, "ENRICHER_SETTLE: must be a duration")
 	require.ErrorContains(t, err, "ENRICHER_SETLE: no such variable; did you mean ENRICHER_SETTLE?")
 	require.ErrorContains(t, err, "ENRICHER_MAX_ATTEMPTS: must be an integer")
@@ -44,7 +46,7 @@ func TestTheServiceBecomesReadyAndStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
-		done <- run(ctx, config.Environment{"KAFKA_BROKERS": b.Addrs()[0], "REGISTRY_URL": schemas.URL(), "ENRICHER_ADMIN_ADDR": addr})
+		done <- run(ctx, config.Environment{"KAFKA_BROKERS": b.Addrs()[0], "REGISTRY_URL": schemas.URL(), "ENRICHER_ADMIN_ADDR": addr}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	require.Eventually(t, func() bool {
 		res, err := http.Get("http://" + addr + "/readyz")

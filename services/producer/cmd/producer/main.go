@@ -1,52 +1,44 @@
 // Command producer takes lifecycle events in over HTTP and writes them to Kafka;
-// see package producer. docs/intake.md lists the variables that configure it.
+// see package producer. docs/configuration.md lists the variables that configure it.
 package main
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/ringback/ringback/pkg/admin"
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/producer"
 )
 
-var version = "unknown"
+var version = "unknown" // set by the linker
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, config.OS(), slog.New(slog.NewJSONHandler(os.Stderr, nil)))
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "producer %s: %v\n", version, err)
-		os.Exit(1)
-	}
+	os.Exit(service.Main(service.Program{
+		Name: "producer", Version: version,
+		Run: func(ctx context.Context, _ string, p service.Process) error {
+			return run(ctx, p.Env, slog.New(slog.NewJSONHandler(p.Err, nil)), p.Build)
+		},
+	}))
 }
 
-func run(ctx context.Context, env config.Environment, logger *slog.Logger) (err error) {
-	var settings struct {
-		AdminAddr string `env:"PRODUCER_ADMIN_ADDR, default=:8081"`
-		Producer  producer.Config
-		Queue     kafka.ProducerConfig `env:", prefix=PRODUCER_KAFKA_"`
-		Kafka     kafka.Config         `env:", prefix=KAFKA_"`
-		Registry  registry.Config      `env:", prefix=REGISTRY_"`
-	}
-	if err := errors.Join(config.Load(ctx, env, []string{"PRODUCER_", "KAFKA_", "REGISTRY_"}, &settings, &settings.Producer), settings.Kafka.Validate()); err != nil {
+func run(ctx context.Context, env config.Environment, logger *slog.Logger, built build.Info) (err error) {
+	settings, err := producer.LoadSettings(ctx, env)
+	if err != nil {
 		return err
 	}
 	client, err := kafka.New(settings.Kafka)
@@ -60,6 +52,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger) (err 
 	}
 	defer schemas.Close()
 	metrics := prometheus.NewRegistry()
+	built.Register(metrics)
 
 	// Health is told from the first moment to the last, through waiting and draining.
 	var server atomic.Pointer[producer.Server]

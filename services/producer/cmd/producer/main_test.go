@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/embedded/broker"
@@ -65,7 +66,7 @@ func TestRun(t *testing.T) {
 		ran <- run(ctx, config.Environment{
 			"PRODUCER_ADDR": addr, "PRODUCER_ADMIN_ADDR": admin, "PRODUCER_AUTH": "off",
 			"KAFKA_BROKERS": b.Addrs()[0], "REGISTRY_URL": reg.URL(),
-		}, slog.New(slog.DiscardHandler))
+		}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	require.Eventually(t, func() bool {
 		status, _ := get(t, "http://"+admin+"/readyz")
@@ -97,6 +98,7 @@ func TestRun(t *testing.T) {
 	status, text := get(t, "http://"+admin+"/metrics")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, text, `ringback_producer_events_total{outcome="accepted",reason=""} 1`)
+	require.Regexp(t, `ringback_build_info\{.*version="v1"\} 1`, text)
 	status, _ = get(t, "http://"+admin+"/livez")
 	require.Equal(t, http.StatusOK, status)
 	stop()
@@ -113,7 +115,7 @@ func TestRunWaitsForTheRegistry(t *testing.T) {
 		ran <- run(ctx, config.Environment{
 			"PRODUCER_ADDR": freeAddr(t), "PRODUCER_ADMIN_ADDR": admin, "PRODUCER_AUTH": "off",
 			"KAFKA_BROKERS": freeAddr(t), "REGISTRY_URL": "http://" + freeAddr(t),
-		}, slog.New(slog.DiscardHandler))
+		}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	require.Eventually(t, func() bool {
 		status, text := get(t, "http://"+admin+"/readyz")
@@ -129,11 +131,11 @@ func TestRunNamesEveryFaultOfItsConfiguration(t *testing.T) {
 	t.Parallel()
 	err := run(context.Background(), config.Environment{
 		"PRODUCER_MAX_BACH": "7", "PRODUCER_WRITE_TIMEOUT": "1s", "PRODUCER_AUTH": "none",
-	}, slog.New(slog.DiscardHandler))
+	}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
 	for _, part := range []string{"PRODUCER_MAX_BACH: no such variable; did you mean PRODUCER_MAX_BATCH?", "PRODUCER_WRITE_TIMEOUT: must be longer", "PRODUCER_AUTH: must be token or off"} {
 		require.ErrorContains(t, err, part)
 	}
-	err = run(context.Background(), config.Environment{"PRODUCER_AUTH": "off"}, slog.New(slog.DiscardHandler))
+	err = run(context.Background(), config.Environment{"PRODUCER_AUTH": "off"}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	require.ErrorContains(t, err, "KAFKA_BROKERS")
 }

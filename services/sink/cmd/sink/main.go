@@ -1,56 +1,61 @@
 // Command sink takes UserEvents from Kafka to where they are wanted: `sink infomart`
 // writes them into the Info Mart-shaped store, `sink tserver` has them distributed by
-// T-Server. docs/sinks.md lists the variables that configure it.
+// T-Server. `sink migrate` makes the store's tables, and ends. docs/configuration.md
+// lists the variables that configure it.
 package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/admin"
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/services/sink"
 )
 
-var version = "unknown"
+var version = "unknown" // set by the linker
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], config.OS(), slog.New(slog.NewJSONHandler(os.Stderr, nil)))
-	stop()
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "sink %s: %v\n", version, err)
-		os.Exit(1)
-	}
+	os.Exit(service.Main(service.Program{
+		Name: "sink", Version: version,
+		Verbs: []service.Verb{
+			{Name: sink.Infomart, Effect: "write facts, dimensions and custom data into the store"},
+			{Name: sink.TServer, Effect: "have T-Server distribute the UserEvents"},
+			{Name: sink.Migrate, Effect: "bring the store to the newest version, and end"},
+		},
+		Run: func(ctx context.Context, verb string, p service.Process) error {
+			if verb == sink.Migrate {
+				return migrate(ctx, p.Env, p.Out)
+			}
+			return run(ctx, verb, p.Env, slog.New(slog.NewJSONHandler(p.Err, nil)), p.Build)
+		},
+	}))
 }
 
-func run(ctx context.Context, args []string, env config.Environment, logger *slog.Logger) error {
-	if len(args) != 1 || args[0] != sink.Infomart && args[0] != sink.TServer {
-		return fmt.Errorf("usage: sink %s | sink %s", sink.Infomart, sink.TServer)
-	}
-	s, err := load(ctx, args[0], env)
+func run(ctx context.Context, name string, env config.Environment, logger *slog.Logger, built build.Info) error {
+	s, err := sink.LoadSettings(ctx, name, env)
 	if err != nil {
 		return err
 	}
 	metrics := prometheus.NewRegistry()
-	service := newService(args[0], s, metrics, logger)
-	defer service.close()
+	built.Register(metrics)
+	w := newWorker(name, s, metrics, logger)
+	defer w.close()
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		mux := http.NewServeMux()
-		mux.Handle("/", admin.Handler(admin.Probes{Ready: service.ready}, metrics))
-		mux.Handle(admin.AcceptPath, admin.AcceptHandler(service.accept))
+		mux.Handle("/", admin.Handler(admin.Probes{Ready: w.ready}, metrics))
+		mux.Handle(admin.AcceptPath, admin.AcceptHandler(w.accept))
 		return admin.Serve(ctx, s.AdminAddr, mux)
 	})
-	g.Go(func() error { return service.run(ctx) })
+	g.Go(func() error { return w.run(ctx) })
 	return g.Wait()
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/embedded/broker"
@@ -43,7 +44,7 @@ func TestFaultsOfTheConfigurationAreNamedTogether(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := load(t.Context(), tc.sink, tc.env)
+			_, err := sink.LoadSettings(t.Context(), tc.sink, tc.env)
 			for _, want := range tc.want {
 				require.ErrorContains(t, err, want)
 			}
@@ -53,17 +54,10 @@ func TestFaultsOfTheConfigurationAreNamedTogether(t *testing.T) {
 		"KAFKA_BROKERS": "a:9092,b:9092", "STORE_URL": "postgres://u:secret@db/ringback", "TSERVER_GATEWAY_URL": "http://gw", "TSERVER_REP_USEREVENT_SWITCH": "S",
 		"TSERVER_DATA_ERROR_CODES": "50,71", "TSERVER_SIM_ADDR": "of the simulator",
 	}
-	s, err := load(t.Context(), sink.TServer, good)
+	s, err := sink.LoadSettings(t.Context(), sink.TServer, good)
 	require.NoError(t, err)
 	require.Equal(t, []int{50, 71}, s.TServer.DataErrorCodes)
 	require.NotContains(t, fmt.Sprintf("%v %+v", s, s), "secret") // invariant 10
-}
-
-func TestUsage(t *testing.T) {
-	t.Parallel()
-	for _, args := range [][]string{nil, {"oracle"}, {"infomart", "tserver"}} {
-		require.ErrorContains(t, run(t.Context(), args, nil, nil), "usage: sink infomart | sink tserver")
-	}
 }
 
 // freeAddr is an address that nobody listens on.
@@ -103,9 +97,9 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- run(ctx, []string{sink.Infomart}, config.Environment{
+		ended <- run(ctx, sink.Infomart, config.Environment{
 			"KAFKA_BROKERS": strings.Join(b.Addrs(), ","), "REGISTRY_URL": "http://" + schemas, "STORE_PATH": store, "SINK_ADMIN_ADDR": admin,
-		}, slog.New(slog.DiscardHandler))
+		}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	ready := func(want int, why string) func() bool {
 		return func() bool {
@@ -130,7 +124,7 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	produce(t, client, "http://"+schemas)
 	require.Eventually(t, func() bool {
 		_, body := get(t, "http://"+admin+"/metrics")
-		return strings.Contains(body, `ringback_sink_records_total{outcome="applied",sink="infomart",topic="callback.userevents.v1"} 1`)
+		return strings.Contains(body, `ringback_sink_records_total{outcome="applied",sink="infomart",topic="callback.userevents.v1"} 1`) && strings.Contains(body, `version="v1"} 1`)
 	}, 20*time.Second, 20*time.Millisecond)
 	resp, err := http.Post("http://"+admin+"/admin/accept", "application/json", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
 	require.NoError(t, err)
@@ -169,6 +163,6 @@ func produce(t *testing.T, client *kafka.Client, schemas string) {
 
 func TestMisconfigurationEndsTheProcess(t *testing.T) {
 	t.Parallel()
-	err := run(t.Context(), []string{sink.Infomart}, config.Environment{"KAFKA_BROKERS": "127.0.0.1:1", "STORE_PATH": "x", "SINK_ADMIN_ADDR": "nowhere:x"}, slog.New(slog.DiscardHandler))
+	err := run(t.Context(), sink.Infomart, config.Environment{"KAFKA_BROKERS": "127.0.0.1:1", "STORE_PATH": "x", "SINK_ADMIN_ADDR": "nowhere:x"}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
 }

@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/ringback/ringback/pkg/admin"
 	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/deadletter"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/gateway"
@@ -30,10 +30,10 @@ type store interface {
 	infomart.Ledger
 }
 
-// service is the sink with all that it works with.
-type service struct {
+// worker is the sink with all that it works with.
+type worker struct {
 	name    string
-	cfg     *settings
+	cfg     *sink.Settings
 	metrics *prometheus.Registry
 	logger  *slog.Logger
 	closers []func() error
@@ -43,12 +43,12 @@ type service struct {
 	starting error // why there is no sink yet
 }
 
-func newService(name string, cfg *settings, metrics *prometheus.Registry, logger *slog.Logger) *service {
-	return &service{name: name, cfg: cfg, metrics: metrics, logger: logger, starting: errors.New("starting")}
+func newWorker(name string, cfg *sink.Settings, metrics *prometheus.Registry, logger *slog.Logger) *worker {
+	return &worker{name: name, cfg: cfg, metrics: metrics, logger: logger, starting: errors.New("starting")}
 }
 
 // ready says why the service is not ready.
-func (s *service) ready() error {
+func (s *worker) ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.sink == nil {
@@ -57,7 +57,7 @@ func (s *service) ready() error {
 	return s.sink.Ready()
 }
 
-func (s *service) accept(topic string, partition int32, upTo int64) error {
+func (s *worker) accept(topic string, partition int32, upTo int64) error {
 	s.mu.Lock()
 	running := s.sink
 	s.mu.Unlock()
@@ -68,7 +68,7 @@ func (s *service) accept(topic string, partition int32, upTo int64) error {
 }
 
 // run puts the sink together, waiting for what is away, and runs it.
-func (s *service) run(ctx context.Context) error {
+func (s *worker) run(ctx context.Context) error {
 	running, err := s.build(ctx)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -82,7 +82,7 @@ func (s *service) run(ctx context.Context) error {
 	return running.Run(ctx)
 }
 
-func (s *service) build(ctx context.Context) (*sink.Sink, error) {
+func (s *worker) build(ctx context.Context) (*sink.Sink, error) {
 	client, err := kafka.New(s.cfg.Kafka)
 	if err != nil {
 		return nil, err
@@ -124,16 +124,16 @@ func (s *service) build(ctx context.Context) (*sink.Sink, error) {
 	return sink.NewTServer(s.cfg.Sink, s.cfg.TServer, db, gw, deps)
 }
 
-func (s *service) rights() []acl.Right {
+func (s *worker) rights() []acl.Right {
 	if s.name == sink.Infomart {
 		return acl.InfomartSink(s.cfg.Sink.GroupOf(s.name))
 	}
 	return acl.TServerSink(s.cfg.Sink.GroupOf(s.name))
 }
 
-func (s *service) open(ctx context.Context) (store, error) {
-	if s.cfg.SQLite.Path != "" {
-		db, err := sqlite.Open(ctx, s.cfg.SQLite)
+func (s *worker) open(ctx context.Context) (store, error) {
+	if s.cfg.Store.SQLite.Path != "" {
+		db, err := sqlite.Open(ctx, s.cfg.Store.SQLite)
 		if err != nil {
 			return nil, err
 		}
@@ -141,7 +141,7 @@ func (s *service) open(ctx context.Context) (store, error) {
 		return db, nil
 	}
 	var db *postgres.Store
-	if err := s.await(ctx, "the store", func() (err error) { db, err = postgres.Open(ctx, s.cfg.Postgres); return err }); err != nil {
+	if err := s.await(ctx, "the store", func() (err error) { db, err = postgres.Open(ctx, s.cfg.Store.Postgres); return err }); err != nil {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() error { db.Close(); return nil })
@@ -149,7 +149,7 @@ func (s *service) open(ctx context.Context) (store, error) {
 }
 
 // await repeats f while what it needs is away (invariant 7), and says so.
-func (s *service) await(ctx context.Context, what string, f func() error) error {
+func (s *worker) await(ctx context.Context, what string, f func() error) error {
 	for told := false; ; {
 		err := f()
 		if err == nil || fault.ClassOf(err) != fault.Outage || ctx.Err() != nil {
@@ -171,7 +171,7 @@ func (s *service) await(ctx context.Context, what string, f func() error) error 
 }
 
 // close closes what was opened, the last first.
-func (s *service) close() {
+func (s *worker) close() {
 	for i := len(s.closers) - 1; i >= 0; i-- {
 		if err := s.closers[i](); err != nil {
 			s.logger.Error("close", "error", err)

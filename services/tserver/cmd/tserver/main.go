@@ -5,39 +5,30 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
-	"os/signal"
-	"syscall"
 
-	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/services/tserver"
 )
 
 var version = "unknown" // set by the linker
 
-func main() { os.Exit(run(config.OS(), os.Stderr)) }
+func main() {
+	os.Exit(service.Main(service.Program{Name: "tserver", Version: version, Run: run}))
+}
 
-func run(env config.Environment, stderr io.Writer) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	log := slog.New(slog.NewTextHandler(stderr, nil)).With("component", "tserver")
-	var cfg tserver.Config
-	if err := config.Load(ctx, env, []string{"TSERVER_SIM_"}, &cfg); err != nil {
-		fmt.Fprintln(stderr, err)
-		return 2
+func run(ctx context.Context, _ string, p service.Process) error {
+	cfg, err := tserver.LoadConfig(ctx, p.Env)
+	if err != nil {
+		return err
 	}
-	fmt.Fprintf(stderr, "%s, version %s\n", tserver.Banner, version)
+	fmt.Fprintf(p.Err, "%s, version %s\n", tserver.Banner, p.Build.Version)
+	log := slog.New(slog.NewTextHandler(p.Err, nil)).With("component", "tserver")
 	s, err := tserver.New(cfg, tserver.WithLogger(log))
 	if err != nil {
-		fmt.Fprintln(stderr, err)
-		return 2
+		return err
 	}
-	fmt.Fprintf(stderr, "listening on %s, logging to %s\n", s.URL(), cfg.Log)
-	if err := s.Run(ctx); err != nil {
-		log.Error("stopped", "error", err)
-		return 1
-	}
-	return 0
+	fmt.Fprintf(p.Err, "listening on %s, logging to %s\n", s.URL(), cfg.Log)
+	return s.Run(ctx)
 }
