@@ -12,7 +12,7 @@ import (
 // EventData says which KVPs are kept in G_CUSTOM_DATA_S, as ICON's option
 // custom-states/store-event-data does.
 type EventData struct {
-	// Store is which KVPs go to G_CUSTOM_DATA_S: none, conf (only Keys) or all, as the guide sets it.
+	// Store is which KVPs go to G_CUSTOM_DATA_S: none, conf (only [Keys]) or all, as the guide sets it.
 	Store string `env:"INFOMART_STORE_EVENT_DATA, default=all"`
 	// Keys are the names of the KVPs to keep with conf, such as _CB_SERVICE_ID.
 	Keys []string `env:"INFOMART_EVENT_DATA_KEYS" empty:"none"`

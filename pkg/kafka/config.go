@@ -22,10 +22,10 @@ type Config struct {
 	DialTimeout time.Duration `env:"DIAL_TIMEOUT, default=5s"`
 	// RequestTimeout bounds one request and its answer.
 	RequestTimeout time.Duration `env:"REQUEST_TIMEOUT, default=10s"`
-	// TransactionTimeout is after what the broker aborts a transaction whose owner is silent; at most the
+	// TransactionTimeout is how long the owner of a transaction may be silent before the broker aborts it; at most the
 	// broker's transaction.max.timeout.ms.
 	TransactionTimeout time.Duration `env:"TRANSACTION_TIMEOUT, default=60s"`
-	// Compression of what is written: none, gzip, snappy, lz4 or zstd. None costs the least where broker and
+	// Compression is what is done to what is written: none, gzip, snappy, lz4 or zstd. None costs the least where broker and
 	// client share a machine; over a network lz4 or zstd is worth it.
 	Compression string `env:"COMPRESSION, default=none"`
 

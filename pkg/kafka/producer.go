@@ -14,7 +14,7 @@ import (
 // ProducerConfig bounds a producer. The zero value of each field takes its default.
 type ProducerConfig struct {
 	// Linger is how long the first record of a batch waits for more, while fewer than
-	// LingerRecords are there. With 0 a batch leaves at once and what comes during its round trip
+	// [LingerRecords] are there. With 0 a batch leaves at once and what comes during its round trip
 	// makes the next.
 	Linger time.Duration `env:"LINGER, default=0s"`
 	// LingerRecords ends the wait.
@@ -25,12 +25,12 @@ type ProducerConfig struct {
 	// BatchRecords bounds a batch.
 	BatchRecords int `env:"BATCH_RECORDS, default=5000" unit:"records"`
 	// QueueRecords bounds what waits for one partition, the batch under way included. More is refused
-	// with ErrQueueFull.
+	// with 429 QUEUE_FULL.
 	QueueRecords int `env:"QUEUE_RECORDS, default=50000" unit:"records"`
 	// QueueBytes bounds the same by its size.
 	QueueBytes int `env:"QUEUE_BYTES, default=67108864" unit:"bytes"`
 	// Now stamps records without a time. Default time.Now.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 }
 
 func (cfg ProducerConfig) withDefaults() ProducerConfig {

@@ -25,12 +25,12 @@ type SASL struct {
 	// Mechanism is PLAIN, SCRAM-SHA-256 or SCRAM-SHA-512.
 	Mechanism string `env:"MECHANISM" empty:"no SASL"`
 	// Username is who the client is.
-	Username string `env:"USERNAME" empty:"refused with KAFKA_SASL_MECHANISM"`
-	// Password is the password of Username. A file is to be preferred.
-	Password Secret `env:"PASSWORD" empty:"PasswordFile has it"`
+	Username string `env:"USERNAME" empty:"refused with [Mechanism]"`
+	// Password is the password of [Username]. A file is to be preferred.
+	Password Secret `env:"PASSWORD" empty:"[PasswordFile] has it"`
 	// PasswordFile holds the password and nothing else; the line's end does not count. It is looked at
 	// again for each new connection, so that a password is changed without a restart.
-	PasswordFile string `env:"PASSWORD_FILE" empty:"refused with KAFKA_SASL_MECHANISM, unless Password is given"`
+	PasswordFile string `env:"PASSWORD_FILE" empty:"refused with [Mechanism], unless [Password] is given"`
 	// AllowCleartext lets PLAIN send the password over a connection without TLS.
 	AllowCleartext bool `env:"ALLOW_CLEARTEXT, default=false"`
 }

@@ -23,8 +23,8 @@ type TLS struct {
 	CAFile string `env:"TLS_CA_FILE" empty:"the system's authorities"`
 	// CertFile holds the client's certificate, any intermediate ones behind it, in PEM.
 	CertFile string `env:"TLS_CERT_FILE" empty:"the client shows no certificate"`
-	// KeyFile holds the key of CertFile in PEM, not encrypted.
-	KeyFile string `env:"TLS_KEY_FILE" empty:"refused with CertFile"`
+	// KeyFile holds the key of [CertFile] in PEM, not encrypted.
+	KeyFile string `env:"TLS_KEY_FILE" empty:"refused with [CertFile]"`
 	// ServerName is what the brokers' certificates are for.
 	ServerName string `env:"TLS_SERVER_NAME" empty:"the host of each broker's address"`
 }

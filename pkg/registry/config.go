@@ -16,8 +16,8 @@ type Config struct {
 	URL string `env:"URL, default=http://localhost:8081"`
 	// Username is who the client is, by HTTP basic authentication.
 	Username string `env:"USERNAME" empty:"no authentication"`
-	// PasswordFile holds the password of Username and nothing else; the line's end does not count.
-	PasswordFile string `env:"PASSWORD_FILE" empty:"refused with Username"`
+	// PasswordFile holds the password of [Username] and nothing else; the line's end does not count.
+	PasswordFile string `env:"PASSWORD_FILE" empty:"refused with [Username]"`
 	// CAFile holds the authorities that the registry's certificate may come from, in PEM.
 	CAFile string `env:"CA_FILE" empty:"the system's authorities"`
 	// Timeout bounds one request to one address.

@@ -10,11 +10,11 @@ import (
 type Config struct {
 	// Addr is where events are taken in: host:port, port 0 for any free one.
 	Addr string `env:"PRODUCER_ADDR, default=:8080"`
-	// Auth is token, or off: then whoever reaches the address may write events.
+	// Auth is how clients are known: token, or off: then whoever reaches the address may write events.
 	Auth string `env:"PRODUCER_AUTH, default=token"`
 	// TokensFile holds the bearer tokens, one a line: token [tenantdbid] [name]. It is read again when it changes.
-	TokensFile string `env:"PRODUCER_TOKENS_FILE" empty:"refused, unless Auth is off"`
-	// TokensInterval is how often TokensFile is looked at.
+	TokensFile string `env:"PRODUCER_TOKENS_FILE" empty:"refused, unless [Auth] is off"`
+	// TokensInterval is how often [TokensFile] is looked at.
 	TokensInterval time.Duration `env:"PRODUCER_TOKENS_INTERVAL, default=5s"`
 	// MaxBody is the largest body of a request.
 	MaxBody int64 `env:"PRODUCER_MAX_BODY, default=1048576" unit:"bytes"`
@@ -33,7 +33,7 @@ type Config struct {
 	// ReadTimeout bounds reading a request's header and body.
 	ReadTimeout time.Duration `env:"PRODUCER_READ_TIMEOUT, default=15s"`
 	// WriteTimeout bounds everything from the end of the header to the end of the answer; longer than
-	// AckTimeout.
+	// [AckTimeout].
 	WriteTimeout time.Duration `env:"PRODUCER_WRITE_TIMEOUT, default=30s"`
 	// IdleTimeout bounds the time between two requests of one connection.
 	IdleTimeout time.Duration `env:"PRODUCER_IDLE_TIMEOUT, default=60s"`

@@ -19,7 +19,7 @@ type Config struct {
 	BatchBytes int `env:"SINK_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// BatchLatency is the longest that a record waits for its batch to fill.
 	BatchLatency time.Duration `env:"SINK_BATCH_LATENCY, default=50ms"`
-	// RetryMin is the first wait in an outage; each wait doubles, up to RetryMax.
+	// RetryMin is the first wait in an outage; each wait doubles, up to [RetryMax].
 	RetryMin time.Duration `env:"SINK_RETRY_MIN, default=100ms"`
 	// RetryMax is the longest wait in an outage.
 	RetryMax time.Duration `env:"SINK_RETRY_MAX, default=10s"`

@@ -17,7 +17,7 @@ type Config struct {
 	Addr string `env:"TSERVER_SIM_ADDR, default=127.0.0.1:8090"`
 	// Log is the file that the log is appended to. It holds user data.
 	Log string `env:"TSERVER_SIM_LOG, default=tserver.log"`
-	// LogMaxBytes is the size at which Log is put aside as Log.000001 and so on; no file is ever deleted. 0: never.
+	// LogMaxBytes is the size at which [Log] is put aside, its name followed by .000001 and so on; no file is ever deleted. 0: never.
 	LogMaxBytes int64 `env:"TSERVER_SIM_LOG_MAX_BYTES, default=0" unit:"bytes"`
 	// TokenFile holds the bearer tokens that are let in, one a line.
 	TokenFile string `env:"TSERVER_SIM_TOKEN_FILE" empty:"everybody is let in"`
@@ -44,7 +44,7 @@ type Config struct {
 	EventErrors EventErrors `env:"TSERVER_SIM_EVENT_ERRORS" empty:"none"`
 	// Outage makes every request fail with 503, as when T-Server is away.
 	Outage bool `env:"TSERVER_SIM_OUTAGE, default=false"`
-	// Latency is waited before each answer. 0: none.
+	// Latency is the wait before each answer.
 	Latency time.Duration `env:"TSERVER_SIM_LATENCY, default=0s"`
 }
 

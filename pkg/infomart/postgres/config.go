@@ -42,17 +42,17 @@ type Config struct {
 	// URL is the connection URL of a PostgreSQL store; it goes before the POSTGRES_* parts.
 	URL Secret `env:"STORE_URL" empty:"POSTGRES_HOST and the like make it"`
 	// Host is the server's name or address, where there is no URL.
-	Host string `env:"POSTGRES_HOST" empty:"refused, unless STORE_URL or STORE_PATH is given"`
+	Host string `env:"POSTGRES_HOST" empty:"refused, unless [URL] or STORE_PATH is given"`
 	// Port is the server's port.
 	Port int `env:"POSTGRES_PORT, default=5432" unit:"port"`
 	// User is who the sink is to the database.
 	User string `env:"POSTGRES_USER, default=ringback"`
-	// Password is the password of User. A file is to be preferred.
+	// Password is the password of [User]. A file is to be preferred.
 	Password Secret `env:"POSTGRES_PASSWORD" empty:"no password"`
 	// Database is the name of the database.
 	Database string `env:"POSTGRES_DB, default=ringback"`
-	// SSLMode is disable, allow, prefer, require, verify-ca or verify-full. Only the last keeps out who can
-	// pass himself off as the server.
+	// SSLMode is whether the connection is encrypted, and what the server must show: disable, allow, prefer,
+	// require, verify-ca or verify-full. Only the last keeps out who passes himself off as the server.
 	SSLMode string `env:"POSTGRES_SSLMODE, default=prefer"`
 
 	// Schema holds the tables; it is made where it is absent.
@@ -70,7 +70,7 @@ type Config struct {
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 }
 
 // Validate returns every fault; each names its variable.

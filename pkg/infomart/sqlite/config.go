@@ -27,7 +27,7 @@ type Config struct {
 
 	EventData infomart.EventData
 	// Now is the clock of CTL_AUDIT_LOG and of the ledger. nil: time.Now.
-	Now func() time.Time
+	Now func() time.Time `json:"-"`
 }
 
 func (c Config) withDefaults() Config {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
 )
@@ -45,17 +46,18 @@ Start with: ringback run
 The exit code is 0 where all was done that was asked, 1 where something was not (a
 check of verify failed, import had lines refused, another process has the data
 directory), 2 where the command line, a file or the configuration is at fault.`,
-		Version:       version,
+		Version:       build.Read(version).String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
+	root.SetVersionTemplate("ringback {{.Version}}\n")
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
 	root.SetArgs(args)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fault.Misconfigf("%w", err) })
-	root.AddCommand(runCommand(std), importCommand(std), verifyCommand(std), deadLettersCommand(std))
+	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std))
 	onlyCommands(root)
 	err := root.ExecuteContext(ctx)
 	switch {

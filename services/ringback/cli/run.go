@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/services/ringback/importer"
 	"github.com/ringback/ringback/services/ringback/pipeline"
@@ -24,7 +25,7 @@ type runOptions struct {
 	once              bool
 }
 
-func runCommand(std IO) *cobra.Command {
+func runCommand(std IO, version string) *cobra.Command {
 	var o runOptions
 	c := &cobra.Command{
 		Use:   "run",
@@ -38,7 +39,7 @@ applied or dead-lettered in every sink, and prints one JSON object on standard
 output. Settle and offer-grace deadlines are then made due; sessions that go on
 stay open and are counted.`,
 		Args: exactly(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, std) },
+		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, std, version) },
 	}
 	dataFlag(c, &o.data)
 	c.Flags().StringArrayVar(&o.files, "import", nil, "import this `file` of CloudEvents in JSON Lines; repeatable; - is standard input")
@@ -48,7 +49,7 @@ stay open and are counted.`,
 	return c
 }
 
-func run(ctx context.Context, o *runOptions, std IO) (err error) {
+func run(ctx context.Context, o *runOptions, std IO, version string) (err error) {
 	inputs, err := openInputs("--import", o.files, std.In)
 	if err != nil {
 		return err
@@ -73,6 +74,7 @@ func run(ctx context.Context, o *runOptions, std IO) (err error) {
 	if err != nil {
 		return err
 	}
+	build.Read(version).Register(p.Metrics)
 	stopped := false
 	defer func() {
 		if !stopped {

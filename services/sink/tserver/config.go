@@ -15,13 +15,13 @@ import (
 
 // Config is the configuration of what is sent to T-Server.
 type Config struct {
-	// Enable is the option _rep_userevent_enable of every callback service that ServicesFile does not name,
+	// Enable is the option _rep_userevent_enable of every callback service that [ServicesFile] does not name,
 	// or names without it: whether UserEvents and attached data are sent at all. So are the next three.
 	Enable bool `env:"TSERVER_REP_USEREVENT_ENABLE, default=true"`
 	// DN is _rep_userevent_dn: the DN that UserEvents are distributed on.
 	DN string `env:"TSERVER_REP_USEREVENT_DN, default=REPORTING"`
 	// Switch is _rep_userevent_switch: the switch of that DN.
-	Switch string `env:"TSERVER_REP_USEREVENT_SWITCH" empty:"refused, unless Enable is false"`
+	Switch string `env:"TSERVER_REP_USEREVENT_SWITCH" empty:"refused, unless [Enable] is false"`
 	// MediaType is _rep_userevent_mediatype; 0 is voice.
 	MediaType int32 `env:"TSERVER_REP_USEREVENT_MEDIATYPE, default=0" unit:"media type"`
 	// ServicesFile is a JSON object from service name to its reporting options, by the
