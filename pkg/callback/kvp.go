@@ -73,11 +73,11 @@ func init() {
 
 // Value is the value of one KVP. The zero Value is absent.
 type Value struct {
-	Set bool
 	Int int64  // of every kind but String
 	Str string // of kind String
 	// By is the index, in fold order, of the event that set it; -1 where no single event did.
-	By int32
+	By  int32
+	Set bool
 }
 
 // KVPs holds a value for each KVP, indexed by it.

@@ -1,6 +1,7 @@
 package wire_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 
@@ -87,11 +88,17 @@ func BenchmarkUserEventDecode(b *testing.B) {
 		records[i], err = codec.UserEvent(u)
 		require.NoError(b, err)
 	}
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		if _, err := codec.ParseUserEvent(b.Context(), &records[i%len(records)]); err != nil {
-			b.Fatal(err)
-		}
+	for name, parse := range map[string]func(context.Context, *kafka.Record) (*callback.UserEvent, error){
+		"all": codec.ParseUserEvent, "values": codec.ParseUserEventValues,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, err := parse(b.Context(), &records[i%len(records)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }
 

@@ -28,3 +28,19 @@ func (c *Codec) ReadDataBySchema(ctx context.Context, value []byte) (d callback.
 func (c *Codec) EncodeUserEventBySchema(u *callback.UserEvent) ([]byte, error) {
 	return c.encodeUserEvent(u)
 }
+
+// ReadUserEventValues reads the value of a UserEvent without its events.
+func (c *Codec) ReadUserEventValues(ctx context.Context, value []byte) (*callback.UserEvent, error) {
+	return c.readUserEventValues(ctx, value)
+}
+
+// ReadUserEvent reads the value of a UserEvent by its schema.
+func (c *Codec) ReadUserEvent(ctx context.Context, value []byte) (*callback.UserEvent, error) {
+	return c.readUserEvent(ctx, value)
+}
+
+// TakesUserEventValues tells whether the code that knows the schema takes the value itself.
+func (c *Codec) TakesUserEventValues(value []byte) bool {
+	_, ok := parseUserEventValues(value[5:])
+	return ok
+}

@@ -69,21 +69,7 @@ func TestDataIsReadAsItsSchemaSays(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		r, err := codec.Lifecycle(&callback.Event{Data: drawData(rt)})
 		require.NoError(rt, err)
-		value := r.Value
-		for range rapid.IntRange(0, 3).Draw(rt, "changes") {
-			at := rapid.IntRange(5, len(value)-1).Draw(rt, "at")
-			switch rapid.IntRange(0, 2).Draw(rt, "change") {
-			case 0:
-				value[at] = rapid.Byte().Draw(rt, "byte")
-			case 1:
-				value = append(value[:at:at], value[at+1:]...)
-			default:
-				value = append(value[:at:at], append([]byte{rapid.SampledFrom([]byte{0, 1, 2, 0x80, 0xff}).Draw(rt, "more")}, value[at:]...)...)
-			}
-			if len(value) <= 6 {
-				break
-			}
-		}
+		value := spoil(rt, r.Value)
 		want, wantErr := codec.ReadDataBySchema(t.Context(), value)
 		got, err := codec.ReadData(t.Context(), value)
 		if wantErr != nil {
@@ -93,6 +79,25 @@ func TestDataIsReadAsItsSchemaSays(t *testing.T) {
 		require.NoError(rt, err)
 		require.Equal(rt, want, got)
 	})
+}
+
+// spoil changes a few bytes behind the header, or none.
+func spoil(t *rapid.T, value []byte) []byte {
+	for range rapid.IntRange(0, 3).Draw(t, "changes") {
+		at := rapid.IntRange(5, len(value)-1).Draw(t, "at")
+		switch rapid.IntRange(0, 2).Draw(t, "change") {
+		case 0:
+			value[at] = rapid.Byte().Draw(t, "byte")
+		case 1:
+			value = append(value[:at:at], value[at+1:]...)
+		default:
+			value = append(value[:at:at], append([]byte{rapid.SampledFrom([]byte{0, 1, 2, 0x80, 0xff}).Draw(t, "more")}, value[at:]...)...)
+		}
+		if len(value) <= 6 {
+			break
+		}
+	}
+	return value
 }
 
 // drawData fills any of the fields.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"unicode/utf8"
 
+	"github.com/ringback/ringback/pkg/avro"
 	"github.com/ringback/ringback/pkg/callback"
 )
 
@@ -79,15 +80,32 @@ func (r *plainReader) long() int64 {
 	return 0
 }
 
+// integer reads an int, which has 32 bits.
+func (r *plainReader) integer() int32 {
+	n := r.long()
+	r.bad = r.bad || int64(int32(n)) != n
+	return int32(n)
+}
+
 func (r *plainReader) text() string {
 	n := r.long()
-	if r.bad || n < 0 || n > int64(len(r.b)) || !utf8.ValidString(r.b[:n]) {
+	if r.bad || n < 0 || n > min(int64(len(r.b)), avro.MaxLength) || !utf8.ValidString(r.b[:n]) {
 		r.bad = true
 		return ""
 	}
 	v := r.b[:n]
 	r.b = r.b[n:]
 	return v
+}
+
+// items reads the count of an array or a map that was written as one block. An item has a byte or more.
+func (r *plainReader) items() int64 {
+	n := r.long()
+	if r.bad || n < 0 || n > int64(len(r.b)) {
+		r.bad = true
+		return 0
+	}
+	return n
 }
 
 func (r *plainReader) optText() *string {
@@ -114,9 +132,8 @@ func (r *plainReader) optLong() *int64 {
 
 // pairs reads a map that was written as one block.
 func (r *plainReader) pairs() map[string]string {
-	n := r.long()
-	if r.bad || n < 0 || n > int64(len(r.b)) {
-		r.bad = true
+	n := r.items()
+	if r.bad {
 		return nil
 	}
 	m := make(map[string]string, n)
@@ -128,98 +145,6 @@ func (r *plainReader) pairs() map[string]string {
 			return nil
 		}
 	}
-	if n > 0 && r.long() != 0 {
-		r.bad = true
-	}
+	r.end(n)
 	return m
-}
-
-// causes are the symbols of the UserEvent's cause, in the schema's order.
-var causes = [...]callback.Cause{"UNKNOWN", callback.CauseStart, callback.CauseFinal, callback.CauseCorrection, callback.CauseTimeout}
-
-// appendUserEvent appends a UserEvent in the order of its schema's fields.
-func appendUserEvent(b []byte, u *callback.UserEvent) (_ []byte, ok bool) {
-	w := plainWriter{b: b, ok: true}
-	w.long(int64(u.Sequence))
-	w.cause(u.Cause)
-	w.long(int64(u.LogicVersion))
-	w.optText(u.ServiceName)
-	w.optText(u.MediaType)
-	w.long(int64(u.LastEventTime))
-	w.optLong(u.DesiredTime)
-	w.optLong(u.PushDeliveryConfirmed)
-	w.optLong(u.CustomerReadyToStartIxn)
-	for k := range u.KVPs {
-		switch v := &u.KVPs[k]; {
-		case !v.Set:
-			w.b = append(w.b, 0)
-		case callback.KVP(k).Info().Kind == callback.String:
-			w.optText(&v.Str)
-		default:
-			w.optLong(&v.Int)
-		}
-	}
-	if n := len(u.Events); n > 0 {
-		w.long(int64(n))
-		for i := range u.Events {
-			w.source(&u.Events[i])
-		}
-	}
-	return append(w.b, 0), w.ok
-}
-
-type plainWriter struct {
-	b  []byte
-	ok bool // false: a value that package avro is to refuse
-}
-
-func (w *plainWriter) long(n int64) { w.b = binary.AppendVarint(w.b, n) }
-
-func (w *plainWriter) text(s string) {
-	w.ok = w.ok && utf8.ValidString(s)
-	w.b = append(binary.AppendVarint(w.b, int64(len(s))), s...)
-}
-
-func (w *plainWriter) optText(s *string) {
-	if s == nil {
-		w.b = append(w.b, 0)
-		return
-	}
-	w.b = append(w.b, 2)
-	w.text(*s)
-}
-
-func (w *plainWriter) optLong(n *int64) {
-	if n == nil {
-		w.b = append(w.b, 0)
-		return
-	}
-	w.b = append(w.b, 2)
-	w.long(*n)
-}
-
-func (w *plainWriter) cause(c callback.Cause) {
-	for i := range causes {
-		if causes[i] == c {
-			w.long(int64(i))
-			return
-		}
-	}
-	w.ok = false
-}
-
-func (w *plainWriter) source(e *callback.SourceEvent) {
-	w.text(e.Source)
-	w.text(e.ID)
-	w.text(string(e.Type))
-	w.long(int64(e.Time))
-	w.long(int64(e.Partition))
-	w.long(e.Offset)
-	if n := len(e.Sets); n > 0 {
-		w.long(int64(n))
-		for _, name := range e.Sets {
-			w.text(name)
-		}
-	}
-	w.b = append(w.b, 0)
 }

@@ -79,6 +79,17 @@ func (c *Codec) encodeUserEvent(u *callback.UserEvent) ([]byte, error) {
 
 // ParseUserEvent reads the record of a UserEvent. Errors are as ParseLifecycle's.
 func (c *Codec) ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error) {
+	return c.parseUserEvent(rec, func() (*callback.UserEvent, error) { return c.readUserEvent(ctx, rec.Value) })
+}
+
+// ParseUserEventValues is ParseUserEvent without the events that it was made of: Events is
+// nil and each By is -1. It takes and refuses the same records, for the same reasons.
+func (c *Codec) ParseUserEventValues(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error) {
+	return c.parseUserEvent(rec, func() (*callback.UserEvent, error) { return c.readUserEventValues(ctx, rec.Value) })
+}
+
+// parseUserEvent reads the attributes, the value by read, and holds them against each other.
+func (c *Codec) parseUserEvent(rec *kafka.Record, read func() (*callback.UserEvent, error)) (*callback.UserEvent, error) {
 	a, err := c.parseOwn(rec, TypeUserEvent)
 	if err != nil {
 		return nil, err
@@ -86,11 +97,27 @@ func (c *Codec) ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callbac
 	if err := checkKey(rec, a); err != nil {
 		return nil, err
 	}
+	u, err := read()
+	if err != nil {
+		return nil, err
+	}
+	if u.Sequence < 1 {
+		return nil, callback.Bad(callback.ReasonInvalidField, "event_sequence is %d; it counts from 1", u.Sequence)
+	}
+	// Without a service id in the value, the store says what is missing (invariant 9).
+	if id := u.ServiceID(); id != "" && id != a.subject {
+		return nil, callback.Bad(callback.ReasonMiskeyed, "cb_service_id is not the ce_subject")
+	}
+	return u, nil
+}
+
+// readUserEvent reads the value by its schema.
+func (c *Codec) readUserEvent(ctx context.Context, value []byte) (*callback.UserEvent, error) {
 	s := shapes().userEvent
 	held := s.take()
 	defer s.give(held)
 	r := *held
-	if err := c.decode(ctx, s, r, rec.Value); err != nil {
+	if err := c.decode(ctx, s, r, value); err != nil {
 		return nil, err
 	}
 	u := &callback.UserEvent{
@@ -113,12 +140,24 @@ func (c *Codec) ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callbac
 		}
 	}
 	readSources(u, r[numHead+callback.NumKVPs].([]any))
-	if u.Sequence < 1 {
-		return nil, callback.Bad(callback.ReasonInvalidField, "event_sequence is %d; it counts from 1", u.Sequence)
+	return u, nil
+}
+
+func (c *Codec) readUserEventValues(ctx context.Context, value []byte) (*callback.UserEvent, error) {
+	if id, payload, err := avro.SplitHeader(value); err == nil && id == c.ids[shapes().userEvent.number] {
+		if u, ok := parseUserEventValues(payload); ok {
+			return u, nil
+		}
 	}
-	// Without a service id in the value, the store says what is missing (invariant 9).
-	if id := u.ServiceID(); id != "" && id != a.subject {
-		return nil, callback.Bad(callback.ReasonMiskeyed, "cb_service_id is not the ce_subject")
+	u, err := c.readUserEvent(ctx, value)
+	if err != nil {
+		return nil, err
+	}
+	u.Events = nil
+	for k := range u.KVPs {
+		if v := &u.KVPs[k]; v.Set {
+			v.By = -1
+		}
 	}
 	return u, nil
 }
