@@ -131,7 +131,9 @@ func newStack(ctx context.Context, t *testing.T) *stack.Stack {
 	s, err := stack.Start(ctx, stack.Config{
 		KafkaRun: kafka, PostgresRun: postgres, Dir: dir, Partitions: partitions,
 		Producers: 1, Enrichers: 1, Infomarts: 1, TServers: 1,
-		Timing: stack.Timing{Settle: 2 * time.Second, OfferGrace: 4 * time.Second, SessionTimeout: time.Hour, StateRetention: time.Hour},
+		// The feed shuffles: one event in two thousand is held back for over 2 s, none for 10. A session that had
+		// settled without its first event would be dead-lettered, and rightly.
+		Timing: stack.Timing{Settle: 10 * time.Second, OfferGrace: 12 * time.Second, SessionTimeout: time.Hour, StateRetention: time.Hour},
 		Env: map[string]map[string]string{
 			"infomart": {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s"},
 			"tserver":  {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s", "TSERVER_GATEWAY_TIMEOUT": "5s"},
