@@ -19,7 +19,7 @@ import (
 
 // Decoder decodes the records that the sinks read. wire.Codec is one.
 type Decoder interface {
-	ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
+	ParseUserEventValues(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
 	ParseAttachedData(ctx context.Context, rec *kafka.Record) (*callback.AttachedData, error)
 }
 

@@ -12,7 +12,7 @@ import (
 
 // Decoder decodes the records of UserEvents. wire.Codec is one.
 type Decoder interface {
-	ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
+	ParseUserEventValues(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
 }
 
 // Handler applies the UserEvents of a partition. It keeps nothing between batches.
@@ -35,7 +35,7 @@ func (h *Handler) Position(ctx context.Context, key infomart.PositionKey) (infom
 
 // Decode implements [consume.Handler].
 func (h *Handler) Decode(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error) {
-	return h.decoder.ParseUserEvent(ctx, rec)
+	return h.decoder.ParseUserEventValues(ctx, rec)
 }
 
 // Apply implements [consume.Handler]: facts and position commit in one transaction (invariant 5).

@@ -22,7 +22,7 @@ var _ Gateway = (*gateway.Client)(nil)
 
 // Decoder decodes the records that go to T-Server. wire.Codec is one.
 type Decoder interface {
-	ParseUserEvent(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
+	ParseUserEventValues(ctx context.Context, rec *kafka.Record) (*callback.UserEvent, error)
 	ParseAttachedData(ctx context.Context, rec *kafka.Record) (*callback.AttachedData, error)
 }
 
@@ -40,7 +40,7 @@ type Message struct {
 
 // DecodeUserEvent decodes the record of a UserEvent.
 func DecodeUserEvent(ctx context.Context, d Decoder, rec *kafka.Record) (*Message, error) {
-	u, err := d.ParseUserEvent(ctx, rec)
+	u, err := d.ParseUserEventValues(ctx, rec)
 	if err != nil {
 		return nil, err
 	}
