@@ -14,6 +14,7 @@ import (
 func conformance(t *testing.T, brokers []string) {
 	for name, fn := range map[string]func(*testing.T, []string){
 		"Topics":       testTopics,
+		"TopicStates":  testTopicStates,
 		"Produce":      testProduce,
 		"Compression":  testCompression,
 		"LostAnswers":  testLostAnswers,

@@ -84,6 +84,7 @@ func recordVersions(t *testing.T, brokers []string) *sentVersions {
 	testGroup(t, brokers)
 	testGroupZombie(t, brokers)
 	testTopics(t, brokers)
+	testTopicStates(t, brokers)
 	testFetch(t, brokers)
 	return s
 }
