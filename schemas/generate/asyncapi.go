@@ -155,7 +155,7 @@ func messageOf(t asyncapi.Topic, m asyncapi.Message) (message object, version in
 		}
 		subject := t.Name + "-value"
 		if len(t.Messages) > 1 && t.Internal {
-			subject = t.Name + "-" + schema.Name // one topic, several records
+			subject = t.Name + "-" + schema.Namespace + "." + schema.Name // one topic, several records
 		}
 		binding["schemaIdLocation"], binding["schemaIdPayloadEncoding"] = "payload", "confluent"
 		binding["schemaLookupStrategy"] = "TopicNameStrategy"

@@ -124,7 +124,7 @@ func TestAsyncAPIHoldsEverySchema(t *testing.T) {
 		}
 	}
 	for name, subject := range map[string]string{
-		"userEvent": "callback.userevents.v1-value", "sessionState": "callback.sessions.v1-SessionState", "position": "callback.sessions.v1-Position", "tick": "",
+		"userEvent": "callback.userevents.v1-value", "sessionState": "callback.sessions.v1-ringback.callback.v1.SessionState", "position": "callback.sessions.v1-ringback.callback.v1.Position", "tick": "",
 	} {
 		if got := doc.Components.Messages[name].Subject; got != subject {
 			t.Errorf("%s has the subject %q, not %q", name, got, subject)

@@ -11,6 +11,7 @@ import (
 // recordSchema is as much of a record's schema as the generator reads.
 type recordSchema struct {
 	Name       string      `json:"name"`
+	Namespace  string      `json:"namespace"`
 	Doc        string      `json:"doc"`
 	EventTypes []eventType `json:"eventTypes"`
 	Fields     []field     `json:"fields"`
