@@ -14,7 +14,7 @@ const StatusCommitted = 1
 func StartRange(facts []*Fact) (lowest, highest any) {
 	var lo, hi int64
 	for i, f := range facts {
-		key := f.Values[colStartKey].(int64)
+		key := f.Cell(colStartKey).Int
 		if i == 0 || key < lo {
 			lo = key
 		}

@@ -31,9 +31,14 @@ type Column struct {
 
 // source tells where the value of a column of CALLBACK_FACT comes from.
 type source struct {
-	kvp callback.KVP
-	set bool // false: the mapping or the store fills it
+	kvp      callback.KVP
+	set      bool // a KVP fills it
+	own      int  // place in a Fact of what the mapping or the store fills; -1: a KVP does
+	fallback Cell // where the KVP is absent
 }
+
+// numOwn is the number of columns that no KVP fills.
+const numOwn = 16
 
 // factColumns lists CALLBACK_FACT in the order of the Info Mart's physical data
 // model, as far as it is public. A column that a KVP fills takes its name from the
@@ -140,8 +145,27 @@ func init() {
 		}
 	}
 	sources[colStartKey] = source{} // floored by the mapping
+	own := 0
 	for i := range factColumns {
 		contentByPosition[i] = !slices.Contains(notContent, i)
+		s, c := &sources[i], &factColumns[i]
+		if !s.set {
+			s.own = own
+			own++
+			continue
+		}
+		s.own = -1
+		switch v := c.Default.(type) {
+		case nil:
+			s.fallback = Cell{Null: true}
+		case int64:
+			s.fallback = Cell{Int: v}
+		default:
+			panic(fmt.Sprintf("infomart: CALLBACK_FACT.%s has a default of type %T", c.Name, v))
+		}
+	}
+	if own != numOwn {
+		panic(fmt.Sprintf("infomart: %d columns of CALLBACK_FACT are filled by no KVP, not %d", own, numOwn))
 	}
 }
 

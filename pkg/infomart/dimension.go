@@ -67,16 +67,59 @@ const (
 // Ref is a dimension row that has to be there before the fact is written.
 type Ref struct {
 	Kind RefKind
-	// Values are, of a dimension, its attributes in order; of a tenant, its DBID; of
-	// a day, the epoch second it begins; of a resource, nothing.
-	Values   []any
-	Resource *Resource
 
-	id string
+	id     string
+	event  *callback.UserEvent
+	number int64 // of a tenant or a day
 }
 
 // ID tells references apart: equal for the same row, and only then.
 func (r *Ref) ID() string { return r.id }
+
+// Values are, of a dimension, its attributes in order; of a tenant, its DBID; of a day,
+// the epoch second it begins; of a resource, nothing.
+func (r *Ref) Values() []any {
+	switch r.Kind {
+	case RefResource:
+		return nil
+	case RefTenant, RefDay:
+		return []any{r.number}
+	}
+	d := &dimensions[r.Kind]
+	values := make([]any, len(d.Attributes))
+	for i := range d.Attributes {
+		a := &d.Attributes[i]
+		if v := &r.event.KVPs[a.KVP]; a.Type == Int {
+			values[i] = v.Int
+		} else {
+			values[i] = orUnknown(v)
+		}
+	}
+	return values
+}
+
+// Resource is the virtual queue that a reference of kind RefResource names.
+func (r *Ref) Resource() *Resource {
+	kvps := &r.event.KVPs
+	of := &Resource{Name: kvps[callback.KeyDimVQ].Str}
+	if v := &kvps[callback.KeyDimVQDBID]; v.Set {
+		of.DBID = &v.Int
+	}
+	if v := &kvps[callback.KeyVQCfgTypeID]; v.Set {
+		of.CfgTypeID = &v.Int
+	}
+	if v := &kvps[callback.KeyVQCfgType]; v.Set {
+		of.CfgType = &v.Str
+	}
+	return of
+}
+
+func orUnknown(v *callback.Value) string {
+	if v.Set {
+		return v.Str
+	}
+	return Unknown
+}
 
 // Resource is a virtual queue, as the UserEvent names it.
 type Resource struct {
@@ -86,60 +129,56 @@ type Resource struct {
 	CfgType   *string
 }
 
-func combination(i int, kvps *callback.KVPs) Ref {
+// references appends to refs what a fact refers to. Their ids share one piece of memory.
+func references(refs []Ref, u *callback.UserEvent, tenant, day int64) []Ref {
+	var room [512]byte
+	ids := room[:0]
+	var ends [NumDimensions + 3]int
+	add := func(kind RefKind, number int64) {
+		ends[len(refs)] = len(ids)
+		refs = append(refs, Ref{Kind: kind, event: u, number: number})
+	}
+	for i := range dimensions {
+		ids = appendCombination(ids, i, &u.KVPs)
+		add(RefKind(i), 0)
+	}
+	// Where no virtual queue is named, RESOURCE_KEY is -1.
+	if name := &u.KVPs[callback.KeyDimVQ]; name.Set && name.Str != "" {
+		ids = append(ids, 'r')
+		if dbid := &u.KVPs[callback.KeyDimVQDBID]; dbid.Set {
+			ids = strconv.AppendInt(ids, dbid.Int, 10)
+		}
+		ids = append(append(ids, '|'), name.Str...)
+		add(RefResource, 0)
+	}
+	ids = strconv.AppendInt(append(ids, 't'), tenant, 10)
+	add(RefTenant, tenant)
+	ids = strconv.AppendInt(append(ids, 'd'), day, 10)
+	add(RefDay, day)
+	all, from := string(ids), 0
+	for i := range refs {
+		refs[i].id = all[from:ends[i]]
+		from = ends[i]
+	}
+	return refs
+}
+
+func appendCombination(id []byte, i int, kvps *callback.KVPs) []byte {
+	id = append(id, byte('0'+i))
 	d := &dimensions[i]
-	ref := Ref{Kind: RefKind(i), Values: make([]any, len(d.Attributes))}
-	id := append(make([]byte, 0, 96), byte('0'+i))
 	for j := range d.Attributes {
 		a := &d.Attributes[j]
 		v := &kvps[a.KVP]
-		switch {
-		case a.Type == Int:
-			n := v.Int
-			ref.Values[j] = n
-			id = strconv.AppendInt(append(id, '|'), n, 10)
+		if a.Type == Int {
+			id = strconv.AppendInt(append(id, '|'), v.Int, 10)
 			continue
-		case v.Set:
-			ref.Values[j] = v.Str
-		default:
-			ref.Values[j] = Unknown
 		}
-		s := ref.Values[j].(string)
+		s := orUnknown(v)
 		// The length keeps ("a|1:b", "c") apart from ("a", "b|1:c").
 		id = strconv.AppendInt(append(id, '|'), int64(len(s)), 10)
 		id = append(append(id, ':'), s...)
 	}
-	ref.id = string(id)
-	return ref
-}
-
-// resourceRef returns false where no virtual queue is named: such a fact has RESOURCE_KEY -1.
-func resourceRef(kvps *callback.KVPs) (Ref, bool) {
-	name := &kvps[callback.KeyDimVQ]
-	if !name.Set || name.Str == "" {
-		return Ref{}, false
-	}
-	r := &Resource{Name: name.Str}
-	id := "r|" + name.Str
-	if v := &kvps[callback.KeyDimVQDBID]; v.Set {
-		r.DBID = &v.Int
-		id = "r" + strconv.FormatInt(v.Int, 10) + "|" + name.Str
-	}
-	if v := &kvps[callback.KeyVQCfgTypeID]; v.Set {
-		r.CfgTypeID = &v.Int
-	}
-	if v := &kvps[callback.KeyVQCfgType]; v.Set {
-		r.CfgType = &v.Str
-	}
-	return Ref{Kind: RefResource, Resource: r, id: id}, true
-}
-
-func tenantRef(dbid int64) Ref {
-	return Ref{Kind: RefTenant, Values: []any{dbid}, id: "t" + strconv.FormatInt(dbid, 10)}
-}
-
-func dayRef(day int64) Ref {
-	return Ref{Kind: RefDay, Values: []any{day}, id: "d" + strconv.FormatInt(day, 10)}
+	return id
 }
 
 // ResourceColumns lists the attributes of RESOURCE_ in the order of a Resource.

@@ -18,13 +18,48 @@ type Fact struct {
 	Offset    int64
 	// Source is PRODUCER_BATCH_ID; the rows of G_CUSTOM_DATA_S carry it as GSYS_SEQ.
 	Source int64
-	// Values are in the order of FactColumns. SetKeys fills in the surrogate keys.
-	Values []any
 	Refs   []Ref
+
+	refs [NumDimensions + 3]Ref
+	own  [numOwn]int64 // of the columns that the mapping or the store fills; SetKeys and SetAudit complete them
+}
+
+// Cell is the value of one column.
+type Cell struct {
+	Text string // of a column of type Text
+	Int  int64  // of any other
+	Null bool
+}
+
+// Cell is the value of the i-th of FactColumns.
+func (f *Fact) Cell(i int) Cell {
+	s := &sources[i]
+	switch {
+	case s.own >= 0:
+		return Cell{Int: f.own[s.own]}
+	case s.set && f.Event.KVPs[s.kvp].Set:
+		v := &f.Event.KVPs[s.kvp]
+		return Cell{Text: v.Str, Int: v.Int}
+	default:
+		return s.fallback
+	}
+}
+
+// Value is the value of the i-th of FactColumns as a driver takes it: a string, an int64 or nil.
+func (f *Fact) Value(i int) any {
+	c := f.Cell(i)
+	switch {
+	case c.Null:
+		return nil
+	case factColumns[i].Type == Text:
+		return c.Text
+	default:
+		return c.Int
+	}
 }
 
 // Final tells whether the UserEvent says that it is the service's final record.
-func (f *Fact) Final() bool { return f.Values[colFinal] == int64(1) }
+func (f *Fact) Final() bool { return f.Cell(colFinal).Int == 1 }
 
 // maxOffset bounds the offsets that PRODUCER_BATCH_ID can hold beside the partition.
 const maxOffset = 10_000_000_000_000
@@ -53,48 +88,35 @@ func floor(n, step int64) int64 {
 }
 
 // newFact maps a UserEvent that has its mandatory KVPs and no fault.
-func newFact(in *Input, source int64) *Fact {
+func newFact(in *Input) *Fact {
 	u := in.Event
-	values := make([]any, len(factColumns))
-	for i := range factColumns {
-		values[i] = factColumns[i].Default
-		if s := sources[i]; s.set && u.KVPs[s.kvp].Set {
-			if factColumns[i].Type == Text {
-				values[i] = u.KVPs[s.kvp].Str
-			} else {
-				values[i] = u.KVPs[s.kvp].Int
-			}
-		}
-	}
+	f := &Fact{Event: u, ServiceID: u.ServiceID(), Sequence: u.Sequence, AddedTS: in.AddedTS, Offset: in.Offset}
 	start := u.KVPs[callback.KeyTServiceStart].Int
-	values[colAddedTS] = in.AddedTS
-	values[colSequence] = int64(u.Sequence)
-	values[colStartKey] = floor(start, interval)
-	values[colProducerBatch] = source
+	f.set(colAddedTS, in.AddedTS)
+	f.set(colSequence, int64(u.Sequence))
+	f.set(colStartKey, floor(start, interval))
+	f.set(colResource, factColumns[colResource].Default.(int64))
 	if u.DesiredTime != nil {
-		values[colDesired] = *u.DesiredTime
+		f.set(colDesired, *u.DesiredTime)
 	} else if accepted := &u.KVPs[callback.KeyTCallbackAccepted]; accepted.Set {
-		values[colDesired] = accepted.Int
+		f.set(colDesired, accepted.Int)
 	}
 	if u.PushDeliveryConfirmed != nil {
-		values[colPushConfirmed] = *u.PushDeliveryConfirmed
+		f.set(colPushConfirmed, *u.PushDeliveryConfirmed)
 	}
 	if u.CustomerReadyToStartIxn != nil {
-		values[colCustomerReady] = *u.CustomerReadyToStartIxn
+		f.set(colCustomerReady, *u.CustomerReadyToStartIxn)
 	}
+	f.Refs = references(f.refs[:0], u, f.Cell(colTenant).Int, floor(start, day))
+	return f
+}
 
-	refs := make([]Ref, 0, NumDimensions+3)
-	for i := range dimensions {
-		refs = append(refs, combination(i, &u.KVPs))
-	}
-	if ref, ok := resourceRef(&u.KVPs); ok {
-		refs = append(refs, ref)
-	}
-	refs = append(refs, tenantRef(values[colTenant].(int64)), dayRef(floor(start, day)))
-	return &Fact{
-		Event: u, ServiceID: u.ServiceID(), Sequence: u.Sequence,
-		AddedTS: in.AddedTS, Offset: in.Offset, Source: source, Values: values, Refs: refs,
-	}
+func (f *Fact) set(column int, n int64) { f.own[sources[column].own] = n }
+
+// setSource sets the partition and offset that the row comes from.
+func (f *Fact) setSource(source int64) {
+	f.Source = source
+	f.set(colProducerBatch, source)
 }
 
 // SetKeys fills in the keys of what the fact refers to. It returns false where one
@@ -108,9 +130,9 @@ func (f *Fact) SetKeys(keys map[string]int64) bool {
 		}
 		switch {
 		case ref.Kind < NumDimensions:
-			f.Values[dimensions[ref.Kind].factColumn] = key
+			f.set(dimensions[ref.Kind].factColumn, key)
 		case ref.Kind == RefResource:
-			f.Values[colResource] = key
+			f.set(colResource, key)
 		}
 	}
 	return true
@@ -118,7 +140,8 @@ func (f *Fact) SetKeys(keys map[string]int64) bool {
 
 // SetAudit fills in the key of the CTL_AUDIT_LOG row of the batch that writes the fact.
 func (f *Fact) SetAudit(key int64) {
-	f.Values[colDSAudit], f.Values[colCreateAudit] = key, key
+	f.set(colDSAudit, key)
+	f.set(colCreateAudit, key)
 }
 
 // SameContent tells whether the stored row, in the order of FactColumns, is what the
@@ -126,11 +149,11 @@ func (f *Fact) SetAudit(key int64) {
 // has then cleared the stored FINAL_RECORD (invariant 6).
 func (f *Fact) SameContent(stored []any, newer bool) bool {
 	for i := range stored {
-		if contentByPosition[i] && stored[i] != f.Values[i] {
+		if contentByPosition[i] && stored[i] != f.Value(i) {
 			return false
 		}
 	}
-	return stored[colFinal] == f.Values[colFinal] || newer && stored[colFinal] == int64(0)
+	return stored[colFinal] == f.Value(colFinal) || newer && stored[colFinal] == int64(0)
 }
 
 // faults names every column that the UserEvent has no valid value for: what, where

@@ -63,7 +63,7 @@ func (c *KeyCache) put(id string, key int64) {
 	if len(c.young) >= c.limit {
 		c.old, c.young = c.young, make(map[string]int64, c.limit)
 	}
-	c.young[id] = key
+	c.young[strings.Clone(id)] = key // an id is part of a longer string
 }
 
 // Add remembers keys that were found or made since the generation began. Their rows must

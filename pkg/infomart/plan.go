@@ -28,6 +28,23 @@ type Plan struct {
 	Discards []Discard
 }
 
+// mapped is what one UserEvent comes to.
+type mapped struct {
+	missing []callback.KVP
+	faults  []string
+	fact    *Fact // nil where anything is missing or at fault
+}
+
+// Prepare does ahead, for one input, what NewPlan does for those that are not prepared: while
+// the batch before it is being written, say.
+func (in *Input) Prepare() {
+	m := &mapped{missing: in.Event.KVPs.Missing(), faults: faults(in)}
+	if len(m.missing) == 0 && len(m.faults) == 0 {
+		m.fact = newFact(in)
+	}
+	in.mapped = m
+}
+
 // NewPlan maps the inputs of a batch. It is pure: what it rejects, every store rejects.
 func NewPlan(b *Batch) (Plan, error) {
 	if len(b.Inputs) > MaxInputs {
@@ -41,8 +58,11 @@ func NewPlan(b *Batch) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		invalid := faults(in)
-		if missing := in.Event.KVPs.Missing(); len(missing) > 0 {
+		if in.mapped == nil {
+			in.Prepare()
+		}
+		invalid := in.mapped.faults
+		if missing := in.mapped.missing; len(missing) > 0 {
 			// Invariant 9: no fact, and the names of the missing keys.
 			d := Discard{Rejection: missingKVPs(in, missing), Source: source, AddedTS: in.AddedTS}
 			if len(invalid) == 0 {
@@ -58,7 +78,8 @@ func NewPlan(b *Batch) (Plan, error) {
 			})
 			continue
 		}
-		p.Facts = append(p.Facts, newFact(in, source))
+		in.mapped.fact.setSource(source)
+		p.Facts = append(p.Facts, in.mapped.fact)
 	}
 	return p, nil
 }

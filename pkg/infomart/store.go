@@ -32,6 +32,8 @@ type Input struct {
 	Event   *callback.UserEvent
 	AddedTS int64 // epoch second of arrival of the record that made it due: the Kafka record's timestamp
 	Offset  int64
+
+	mapped *mapped // what Prepare made of it
 }
 
 // Rejection is an input that makes no fact, with the reason.

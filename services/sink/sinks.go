@@ -36,7 +36,7 @@ func NewInfomart(cfg Config, store infomart.Store, deps Deps) (*Sink, error) {
 		return nil, err
 	}
 	s.sources = []source{
-		reads(s, topic.UserEvents, deps.Letters, func() consume.Handler[*callback.UserEvent] { return facts.New(deps.Decoder, store) }),
+		reads(s, topic.UserEvents, deps.Letters, func() consume.Handler[*infomart.Input] { return facts.New(deps.Decoder, store) }),
 	}
 	return s, nil
 }

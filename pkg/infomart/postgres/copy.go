@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"encoding/binary"
-	"fmt"
 	"io"
 	"strconv"
 
@@ -105,20 +104,17 @@ func appendNumeric(b []byte, n int64) []byte {
 	return b
 }
 
-// appendValue appends a value of CALLBACK_FACT.
-func appendValue(b []byte, of infomart.ColumnType, value any) []byte {
-	switch v := value.(type) {
-	case nil:
+// appendCell appends a value of CALLBACK_FACT.
+func appendCell(b []byte, of infomart.ColumnType, c *infomart.Cell) []byte {
+	switch {
+	case c.Null:
 		return appendNull(b)
-	case string:
-		return appendText(b, v)
-	case int64:
-		if of == infomart.Key {
-			return appendNumeric(b, v)
-		}
-		return appendInteger(b, v)
+	case of == infomart.Text:
+		return appendText(b, c.Text)
+	case of == infomart.Key:
+		return appendNumeric(b, c.Int)
 	default:
-		panic(fmt.Sprintf("postgres: a value of type %T in a fact", value))
+		return appendInteger(b, c.Int)
 	}
 }
 

@@ -156,11 +156,12 @@ func (b *batch) copyIn(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, s
 		f := facts[next]
 		next++
 		buf = appendRow(buf, len(columns))
-		for i, value := range f.Values {
+		for i := range columns {
+			cell := f.Cell(i)
 			if i == infomart.ColumnFinal && f.Sequence < services[f.ServiceID].newest {
-				value = int64(0)
+				cell.Int = 0
 			}
-			buf = appendValue(buf, columns[i].Type, value)
+			buf = appendCell(buf, columns[i].Type, &cell)
 		}
 		return buf, true
 	})

@@ -68,7 +68,7 @@ func (d *dimensions) try(ctx context.Context, refs []*infomart.Ref) error {
 				rest = append(rest, ref)
 				continue
 			}
-			key, err := d.resource(ctx, ref.Resource)
+			key, err := d.resource(ctx, ref.Resource())
 			if err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ func (d *dimensions) find(ctx context.Context, refs []*infomart.Ref, found map[s
 	}
 	batch := &pgx.Batch{}
 	for _, ref := range refs {
-		batch.Queue(statements[ref.Kind].find, ref.Values...)
+		batch.Queue(statements[ref.Kind].find, ref.Values()...)
 	}
 	results := d.tx.SendBatch(ctx, batch)
 	for _, ref := range refs {
@@ -140,10 +140,10 @@ func (d *dimensions) insert(ctx context.Context, refs []*infomart.Ref) error {
 	batch := &pgx.Batch{}
 	for _, ref := range refs {
 		if ref.Kind != infomart.RefDay {
-			batch.Queue(statements[ref.Kind].insert, append([]any{audit}, ref.Values...)...)
+			batch.Queue(statements[ref.Kind].insert, append([]any{audit}, ref.Values()...)...)
 			continue
 		}
-		for _, row := range infomart.DateTimeRows(ref.Values[0].(int64)) {
+		for _, row := range infomart.DateTimeRows(ref.Values()[0].(int64)) {
 			batch.Queue(statements[ref.Kind].insert, append([]any{audit}, row...)...)
 		}
 	}

@@ -157,8 +157,13 @@ func factInsert() string {
 
 // writeFact writes a fact that is new (fresh), or says whether the one that is there is the same.
 func (b *batch) writeFact(f *infomart.Fact) (fresh, same bool, err error) {
-	args := append(b.args[:0], f.Values[:infomart.ColumnFinal]...)
-	args = append(append(args, f.ServiceID, int64(f.Sequence)), f.Values[infomart.ColumnFinal:]...)
+	args := b.args[:0]
+	for i := range infomart.FactColumns() {
+		if i == infomart.ColumnFinal {
+			args = append(args, f.ServiceID, int64(f.Sequence))
+		}
+		args = append(args, f.Value(i))
+	}
 	b.args = args
 	inserted, err := b.db.exec(insertFact, args...)
 	if err != nil {
@@ -169,7 +174,7 @@ func (b *batch) writeFact(f *infomart.Fact) (fresh, same bool, err error) {
 		if err != nil {
 			return false, false, err
 		}
-		n := len(f.Values)
+		n := len(infomart.FactColumns())
 		return false, f.SameContent(row[:n], row[n] == int64(1)), nil
 	}
 	if f.Sequence > 1 {

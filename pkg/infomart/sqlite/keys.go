@@ -66,13 +66,13 @@ func (d *dimensions) try(refs []*infomart.Ref, made map[string]int64) error {
 func (d *dimensions) key(ref *infomart.Ref) (int64, error) {
 	switch ref.Kind {
 	case infomart.RefResource:
-		return d.resource(ref.Resource)
+		return d.resource(ref.Resource())
 	case infomart.RefTenant:
-		return d.tenant(ref.Values[0].(int64))
+		return d.tenant(ref.Values()[0].(int64))
 	case infomart.RefDay:
-		return d.day(ref.Values[0].(int64))
+		return d.day(ref.Values()[0].(int64))
 	default:
-		return d.combination(&infomart.Dimensions()[ref.Kind], ref.Values)
+		return d.combination(&infomart.Dimensions()[ref.Kind], ref.Values())
 	}
 }
 
