@@ -45,15 +45,20 @@ func TestRealDeadLettersBeforeThePosition(t *testing.T) {
 	recs[10], recs[20] = garbage(recs[10]), garbage(recs[20])
 	recs[30], recs[40] = w.record("short", 1, incomplete), w.record("short", 2, incomplete)
 	w.write(recs...)
-	refused := map[callback.Reason]int{}
+	// Those of undecodable records are refused longer: were the one kind enough, the batch would go through without the other.
+	refusals := map[callback.Reason]int{callback.ReasonUndecodable: 3, callback.ReasonMissingKVP: 1}
 	w.letters.fail = func(letters []*callback.DeadLetter) error {
 		reason := letters[0].Reason
-		if refused[reason]++; refused[reason] > 2 {
+		if refusals[reason] == 0 {
 			return nil
 		}
-		_, moved := w.position(sink.Infomart)
-		require.False(t, moved, "invariant 4: the position moves with its effects, not before")
-		require.Zero(t, w.counts().Facts)
+		refusals[reason]--
+		if _, moved := w.position(sink.Infomart); moved {
+			t.Error("invariant 4: the position moves with its effects, not before")
+		}
+		if n := w.counts().Facts; n > 0 {
+			t.Errorf("%d facts are there before the letters", n)
+		}
 		return fault.Outagef("the dead-letter topic is away")
 	}
 	m := w.runInfomart(w.facts)
@@ -78,7 +83,7 @@ func TestRealDeadLettersBeforeThePosition(t *testing.T) {
 			require.Equal(t, []string{"_CB_D_CALLBACK_OFFER", "_CB_T_CALLBACK_OFFERED"}, d.Missing)
 		}
 	}
-	require.Equal(t, map[callback.Reason]int{callback.ReasonUndecodable: 3, callback.ReasonMissingKVP: 3}, refused)
+	require.Equal(t, map[callback.Reason]int{callback.ReasonUndecodable: 0, callback.ReasonMissingKVP: 0}, refusals)
 }
 
 // Invariant 2: a store that loses a record is found out before the sink goes on.
@@ -125,8 +130,9 @@ func TestRealFormerOwnerLoses(t *testing.T) {
 		overtaken := overtake
 		if overtaken {
 			overtake = false
-			_, err := w.facts.Apply(ctx, b, before)
-			require.NoError(t, err)
+			if _, err := w.facts.Apply(ctx, b, before); err != nil {
+				t.Error(err)
+			}
 		}
 		result, err := w.facts.Apply(ctx, b, before)
 		if overtaken {

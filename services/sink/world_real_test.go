@@ -196,7 +196,9 @@ func (w *realWorld) group(name string) string { return w.prefix + name }
 func (w *realWorld) position(name string) (infomart.Position, bool) {
 	w.Helper()
 	pos, ok, err := w.facts.Position(w.Context(), infomart.PositionKey{Group: w.group(name), Topic: topic.UserEvents})
-	require.NoError(w, err)
+	if err != nil {
+		w.Error(err) // the sink's own goroutines come here too
+	}
 	return pos, ok
 }
 
@@ -237,7 +239,9 @@ func (w *realWorld) allLetters() (all []*callback.DeadLetter) {
 func (w *realWorld) counts() infomart.Counts {
 	w.Helper()
 	rows, err := w.facts.Counts(w.Context())
-	require.NoError(w, err)
+	if err != nil {
+		w.Error(err)
+	}
 	return rows
 }
 
