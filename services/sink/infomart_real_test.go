@@ -45,7 +45,7 @@ func TestRealDeadLettersBeforeThePosition(t *testing.T) {
 	recs[10], recs[20] = garbage(recs[10]), garbage(recs[20])
 	recs[30], recs[40] = w.record("short", 1, incomplete), w.record("short", 2, incomplete)
 	w.write(recs...)
-	// Those of undecodable records are refused longer: were the one kind enough, the batch would go through without the other.
+	// Unequal numbers: a sink that passes over the refusal of one kind must not be held up for as long by the other.
 	refusals := map[callback.Reason]int{callback.ReasonUndecodable: 3, callback.ReasonMissingKVP: 1}
 	w.letters.fail = func(letters []*callback.DeadLetter) error {
 		reason := letters[0].Reason
