@@ -41,6 +41,7 @@ func conformance(t *testing.T, at string) {
 		"many at once":                manyAtOnce,
 		"outages":                     outages,
 		"the other address of a list": otherAddress,
+		"compatibility":               compatibility,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -45,7 +45,8 @@ Start with: ringback run
 
 The exit code is 0 where all was done that was asked, 1 where something was not (a
 check of verify failed, import had lines refused, another process has the data
-directory), 2 where the command line, a file or the configuration is at fault.`,
+directory), 2 where the command line, a file or the configuration is at fault.
+topics plan ends with 3 where there is something to change.`,
 		Version:       build.Read(version).String(),
 		SilenceUsage:  true,
 		SilenceErrors: true,
@@ -57,7 +58,7 @@ directory), 2 where the command line, a file or the configuration is at fault.`,
 	root.SetArgs(args)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fault.Misconfigf("%w", err) })
-	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std))
+	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std), topicsCommand(std))
 	onlyCommands(root)
 	err := root.ExecuteContext(ctx)
 	switch {
@@ -65,6 +66,8 @@ directory), 2 where the command line, a file or the configuration is at fault.`,
 		return ExitOK
 	case errors.Is(err, errFailed):
 		return ExitFailed
+	case errors.Is(err, errDifferent):
+		return ExitDifferent
 	}
 	fmt.Fprintf(std.Err, "ringback: %v\n", err)
 	if fault.ClassOf(err) == fault.Misconfiguration {

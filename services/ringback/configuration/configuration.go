@@ -11,6 +11,7 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/services/enricher"
 	"github.com/ringback/ringback/services/producer"
+	"github.com/ringback/ringback/services/ringback/topics"
 	"github.com/ringback/ringback/services/sink"
 	"github.com/ringback/ringback/services/tserver"
 )
@@ -33,6 +34,7 @@ func Services() []Service {
 		{"sink tserver", loadSink(sink.TServer), append(types[sink.CommonSettings](), types[sink.SendingSettings]()...)},
 		{"sink migrate", checked(sink.LoadStoreSettings), types[sink.StoreSettings]()},
 		{"tserver", checked(tserver.LoadConfig), types[tserver.Config]()},
+		{"ringback topics", checked(topics.LoadSettings), types[topics.Settings]()},
 	}
 }
 

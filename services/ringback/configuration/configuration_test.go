@@ -71,12 +71,13 @@ func TestVariablesGolden(t *testing.T) {
 func TestEveryServiceIsChecked(t *testing.T) {
 	t.Parallel()
 	good := map[string]config.Environment{
-		"producer":      {"KAFKA_BROKERS": "a:1", "PRODUCER_AUTH": "off"},
-		"enricher":      {"KAFKA_BROKERS": "a:1"},
-		"sink infomart": {"KAFKA_BROKERS": "a:1", "STORE_PATH": "x"},
-		"sink tserver":  {"KAFKA_BROKERS": "a:1", "STORE_PATH": "x", "TSERVER_GATEWAY_URL": "http://g", "TSERVER_REP_USEREVENT_SWITCH": "S"},
-		"sink migrate":  {"STORE_PATH": "x"},
-		"tserver":       {},
+		"producer":        {"KAFKA_BROKERS": "a:1", "PRODUCER_AUTH": "off"},
+		"enricher":        {"KAFKA_BROKERS": "a:1"},
+		"sink infomart":   {"KAFKA_BROKERS": "a:1", "STORE_PATH": "x"},
+		"sink tserver":    {"KAFKA_BROKERS": "a:1", "STORE_PATH": "x", "TSERVER_GATEWAY_URL": "http://g", "TSERVER_REP_USEREVENT_SWITCH": "S"},
+		"sink migrate":    {"STORE_PATH": "x"},
+		"tserver":         {},
+		"ringback topics": {"KAFKA_BROKERS": "a:1"},
 	}
 	bad := map[string]config.Environment{
 		"producer": {"PRODUCER_ACK_TIMEOUT": "soon", "PRODUCER_MAX_BACH": "1", "PRODUCER_TOKENS_FILE": "/no/such", "REGISTRY_PASSWORD_FILE": "x", "REGISTRY_CA_FILE": "/no/ca"},
@@ -85,17 +86,19 @@ func TestEveryServiceIsChecked(t *testing.T) {
 			"STORE_URL_FILE": "/no/url", "SINK_RETRY_MIN": "1m", "INFOMART_STORE_EVENT_DATE": "all", "KAFKA_SASL_MECHANISM": "PLAIN", "KAFKA_SASL_USERNAME": "u",
 			"KAFKA_SASL_PASSWORD_FILE": "/no/password",
 		},
-		"sink tserver": {"TSERVER_GATEWAY_TOKEN_FILE": "/no/token", "TSERVER_SERVICES_FILE": "/no/services", "TSERVER_PARALEL": "1", "TSERVER_MAX_AGE": "-1s"},
-		"sink migrate": {"STORE_URL": "postgres://h:port/d", "POSTGRES_HOTS": "h", "STORE_TIMEOUT": "-1s"},
-		"tserver":      {"TSERVER_SIM_TOKEN_FILE": "/no/tokens", "TSERVER_SIM_OUTAGE": "perhaps", "TSERVER_SIM_LOGS": "x"},
+		"sink tserver":    {"TSERVER_GATEWAY_TOKEN_FILE": "/no/token", "TSERVER_SERVICES_FILE": "/no/services", "TSERVER_PARALEL": "1", "TSERVER_MAX_AGE": "-1s"},
+		"sink migrate":    {"STORE_URL": "postgres://h:port/d", "POSTGRES_HOTS": "h", "STORE_TIMEOUT": "-1s"},
+		"ringback topics": {"KAFKA_BROKERS": "a", "REGISTRY_ULR": "x", "REGISTRY_USERNAME": "u"},
+		"tserver":         {"TSERVER_SIM_TOKEN_FILE": "/no/tokens", "TSERVER_SIM_OUTAGE": "perhaps", "TSERVER_SIM_LOGS": "x"},
 	}
 	says := map[string][]string{
-		"producer":      {"PRODUCER_ACK_TIMEOUT: must be a duration", "did you mean PRODUCER_MAX_BATCH?", "PRODUCER_TOKENS_FILE: ", "REGISTRY_PASSWORD_FILE: is given without", "REGISTRY_CA_FILE: open", "KAFKA_BROKERS: no address"},
-		"enricher":      {"ENRICHER_STATE_RETENTION: must not be less", "did you mean ENRICHER_TICKS?", "KAFKA_TLS_CERT_FILE: open", "KAFKA_TLS_KEY_FILE: open", "KAFKA_BROKERS: no address"},
-		"sink infomart": {"STORE_URL_FILE: open", "STORE_URL: is required", "SINK_RETRY_MAX: must not be less", "did you mean INFOMART_STORE_EVENT_DATA?", "KAFKA_SASL_MECHANISM: PLAIN sends", "KAFKA_SASL_PASSWORD_FILE: open"},
-		"sink tserver":  {"TSERVER_GATEWAY_TOKEN_FILE: ", "TSERVER_GATEWAY_URL: ", "TSERVER_SERVICES_FILE: open", "did you mean TSERVER_PARALLEL?", "TSERVER_MAX_AGE: must not", "TSERVER_REP_USEREVENT_SWITCH: is required", "STORE_URL: is required"},
-		"sink migrate":  {"did you mean POSTGRES_HOST?", "STORE_TIMEOUT: must not be negative"},
-		"tserver":       {"TSERVER_SIM_TOKEN_FILE: open", "TSERVER_SIM_OUTAGE: must be true or false", "did you mean TSERVER_SIM_LOG?"},
+		"producer":        {"PRODUCER_ACK_TIMEOUT: must be a duration", "did you mean PRODUCER_MAX_BATCH?", "PRODUCER_TOKENS_FILE: ", "REGISTRY_PASSWORD_FILE: is given without", "REGISTRY_CA_FILE: open", "KAFKA_BROKERS: no address"},
+		"enricher":        {"ENRICHER_STATE_RETENTION: must not be less", "did you mean ENRICHER_TICKS?", "KAFKA_TLS_CERT_FILE: open", "KAFKA_TLS_KEY_FILE: open", "KAFKA_BROKERS: no address"},
+		"sink infomart":   {"STORE_URL_FILE: open", "STORE_URL: is required", "SINK_RETRY_MAX: must not be less", "did you mean INFOMART_STORE_EVENT_DATA?", "KAFKA_SASL_MECHANISM: PLAIN sends", "KAFKA_SASL_PASSWORD_FILE: open"},
+		"sink tserver":    {"TSERVER_GATEWAY_TOKEN_FILE: ", "TSERVER_GATEWAY_URL: ", "TSERVER_SERVICES_FILE: open", "did you mean TSERVER_PARALLEL?", "TSERVER_MAX_AGE: must not", "TSERVER_REP_USEREVENT_SWITCH: is required", "STORE_URL: is required"},
+		"sink migrate":    {"did you mean POSTGRES_HOST?", "STORE_TIMEOUT: must not be negative"},
+		"ringback topics": {"KAFKA_BROKERS: ", "did you mean REGISTRY_URL?", "REGISTRY_PASSWORD_FILE: is required with"},
+		"tserver":         {"TSERVER_SIM_TOKEN_FILE: open", "TSERVER_SIM_OUTAGE: must be true or false", "did you mean TSERVER_SIM_LOG?"},
 	}
 	require.Len(t, good, len(Services()))
 	for _, s := range Services() {
