@@ -36,13 +36,15 @@ type mapped struct {
 }
 
 // Prepare does ahead, for one input, what NewPlan does for those that are not prepared: while
-// the batch before it is being written, say.
-func (in *Input) Prepare() {
+// the batch before it is being written, say. Such an input is of one batch alone.
+func (in *Input) Prepare() { in.mapped = in.mapping() }
+
+func (in *Input) mapping() *mapped {
 	m := &mapped{missing: in.Event.KVPs.Missing(), faults: faults(in)}
 	if len(m.missing) == 0 && len(m.faults) == 0 {
 		m.fact = newFact(in)
 	}
-	in.mapped = m
+	return m
 }
 
 // NewPlan maps the inputs of a batch. It is pure: what it rejects, every store rejects.
@@ -58,11 +60,12 @@ func NewPlan(b *Batch) (Plan, error) {
 		if err != nil {
 			return Plan{}, err
 		}
-		if in.mapped == nil {
-			in.Prepare()
+		m := in.mapped
+		if m == nil {
+			m = in.mapping()
 		}
-		invalid := in.mapped.faults
-		if missing := in.mapped.missing; len(missing) > 0 {
+		invalid := m.faults
+		if missing := m.missing; len(missing) > 0 {
 			// Invariant 9: no fact, and the names of the missing keys.
 			d := Discard{Rejection: missingKVPs(in, missing), Source: source, AddedTS: in.AddedTS}
 			if len(invalid) == 0 {
@@ -78,8 +81,8 @@ func NewPlan(b *Batch) (Plan, error) {
 			})
 			continue
 		}
-		in.mapped.fact.setSource(source)
-		p.Facts = append(p.Facts, in.mapped.fact)
+		m.fact.setSource(source)
+		p.Facts = append(p.Facts, m.fact)
 	}
 	return p, nil
 }

@@ -18,9 +18,11 @@ type batch struct {
 	store    *Store
 	in       *infomart.Batch
 	tx       pgx.Tx
-	audit    int64 // key of its CTL_AUDIT_LOG row
-	custom   int   // rows of G_CUSTOM_DATA_S so far
-	careful  bool  // look for every row
+	audit    int64     // key of its CTL_AUDIT_LOG row
+	custom   int       // rows of G_CUSTOM_DATA_S so far
+	careful  bool      // look for every row
+	whole    bool      // without savepoints: a fault among the facts ends the transaction
+	queue    pgx.Batch // statements whose answers are not waited for one by one
 	result   infomart.Result
 	facts    []*infomart.Fact // the new ones
 	discards []infomart.Discard
@@ -54,44 +56,56 @@ func (s *Store) apply(ctx context.Context, in *infomart.Batch, plan infomart.Pla
 	if err != nil {
 		return infomart.Result{}, err
 	}
-	b := &batch{store: s, in: in}
-	err = s.transaction(ctx, "apply", func(ctx context.Context, tx pgx.Tx) error {
-		if s.keys.Generation() != generation {
-			return &hookError{errForgotten}
+	// Nearly always the database takes every fact, and what would tell apart those that it
+	// does not is not worth its round trips: where it refuses one, the batch begins again with that.
+	for _, whole := range []bool{true, false} {
+		b := &batch{store: s, in: in, whole: whole}
+		var refused error
+		err = s.transaction(ctx, "apply", func(ctx context.Context, tx pgx.Tx) error {
+			if s.keys.Generation() != generation {
+				return &hookError{errForgotten}
+			}
+			b.tx = tx
+			refused = b.write(ctx, plan, keys, beforeCommit)
+			return refused
+		})
+		switch {
+		case err == nil:
+			return b.result, nil
+		case isTaken(refused):
+			s.careful.Store(true)
+		case !isData(refused):
+			return infomart.Result{}, err
 		}
-		b.tx = tx
-		return b.write(ctx, plan, keys, beforeCommit)
-	})
-	if err != nil {
-		return infomart.Result{}, err
 	}
-	return b.result, nil
+	return infomart.Result{}, err
 }
 
 func (b *batch) write(ctx context.Context, plan infomart.Plan, keys map[string]int64, beforeCommit func(context.Context, []infomart.Rejection) error) error {
-	// First: the row lock makes another owner wait here, and find the position moved.
-	if err := movePosition(ctx, b.tx, b.in.PositionKey, b.in.Expected, b.in.To); err != nil {
-		return err
-	}
-	var err error
-	if len(b.in.Inputs)+len(b.in.SetAside) > 0 {
-		if b.audit, err = nextAudit(ctx, b.tx); err != nil {
-			return err
-		}
-	}
-	b.discards = plan.Discards
+	b.discards = slices.Clone(plan.Discards)
 	facts := make([]*infomart.Fact, 0, len(plan.Facts))
 	for _, f := range plan.Facts {
 		if !f.SetKeys(keys) {
 			b.discards = append(b.discards, f.Reject(callback.ReasonRefused, "the database refused a dimension row"))
 			continue
 		}
-		f.SetAudit(b.audit)
 		facts = append(facts, f)
 	}
-	err = infomart.Bisect(facts, func(facts []*infomart.Fact) error { return b.try(ctx, facts) }, isData, func(f *infomart.Fact, err error) {
-		b.discards = append(b.discards, f.Reject(callback.ReasonRefused, refusal(err)))
-	})
+	parts := passes(facts)
+	first, err := b.begin(ctx, parts)
+	if err != nil {
+		return err
+	}
+	for _, f := range facts {
+		f.SetAudit(b.audit)
+	}
+	if b.whole {
+		err = b.putAll(ctx, b.tx, parts, first)
+	} else {
+		err = infomart.Bisect(facts, func(facts []*infomart.Fact) error { return b.try(ctx, facts) }, isData, func(f *infomart.Fact, err error) {
+			b.discards = append(b.discards, f.Reject(callback.ReasonRefused, refusal(err)))
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -99,7 +113,8 @@ func (b *batch) write(ctx context.Context, plan infomart.Plan, keys map[string]i
 	if err := b.writeDiscards(ctx); err != nil {
 		return err
 	}
-	if err := b.writeAudit(ctx); err != nil {
+	b.writeAudit()
+	if err := b.flush(ctx, b.tx); err != nil {
 		return err
 	}
 	for _, d := range b.discards {
@@ -137,28 +152,94 @@ func (b *batch) try(ctx context.Context, facts []*infomart.Fact) (err error) {
 
 func (b *batch) tryOnce(ctx context.Context, facts []*infomart.Fact) error {
 	custom := b.custom
+	err := pgx.BeginFunc(ctx, b.tx, func(tx pgx.Tx) error { return b.putAll(ctx, tx, passes(facts), nil) })
+	if err != nil {
+		b.custom, b.queue = custom, pgx.Batch{}
+	}
+	return err
+}
+
+// putAll writes the facts of the passes and their custom data. first is what the first pass
+// found there, nil where it has not looked.
+func (b *batch) putAll(ctx context.Context, tx pgx.Tx, parts [][]*infomart.Fact, first map[string]*service) error {
 	var o outcome
-	err := pgx.BeginFunc(ctx, b.tx, func(tx pgx.Tx) error {
-		for _, pass := range passes(facts) {
-			if err := b.writePass(ctx, tx, pass, &o); err != nil {
+	for _, part := range parts {
+		services := first
+		if first = nil; services == nil {
+			var err error
+			if services, err = b.standing(ctx, tx, part); err != nil {
 				return err
 			}
 		}
-		rows := make([]customData, len(o.added))
-		for i, f := range o.added {
-			rows[i] = customData{f.Event, f.Source, f.AddedTS}
+		if err := b.writePass(ctx, tx, part, services, &o); err != nil {
+			return err
 		}
-		return b.writeCustom(ctx, tx, rows)
-	})
-	if err != nil {
-		b.custom = custom
+	}
+	rows := make([]customData, len(o.added))
+	for i, f := range o.added {
+		rows[i] = customData{f.Event, f.Source, f.AddedTS}
+	}
+	if err := b.writeCustom(ctx, tx, rows); err != nil {
 		return err
+	}
+	if !b.whole { // within its savepoint
+		if err := b.flush(ctx, tx); err != nil {
+			return err
+		}
 	}
 	b.result.Applied += len(o.added)
 	b.result.AlreadyApplied += o.already
 	b.facts = append(b.facts, o.added...)
 	b.discards = append(b.discards, o.conflicts...)
 	return nil
+}
+
+// flush runs the statements that are queued.
+func (b *batch) flush(ctx context.Context, tx pgx.Tx) error {
+	if b.queue.Len() == 0 {
+		return nil
+	}
+	queue := b.queue
+	b.queue = pgx.Batch{}
+	return tx.SendBatch(ctx, &queue).Close()
+}
+
+// begin moves the position, takes an audit key, and, of a whole batch, looks for what the
+// services of the first pass have there, in one round trip.
+func (b *batch) begin(ctx context.Context, parts [][]*infomart.Fact) (first map[string]*service, err error) {
+	var queue pgx.Batch
+	// First: the row lock makes another owner wait here, and find the position moved.
+	query, args := positionMove(b.in.PositionKey, b.in.Expected, b.in.To)
+	queue.Queue(query, args...)
+	audited := len(b.in.Inputs)+len(b.in.SetAside) > 0
+	if audited {
+		queue.Queue(nextAuditKey)
+	}
+	var names []string
+	if b.whole && len(parts) > 0 {
+		first, names = b.servicesOf(parts[0])
+		if len(names) > 0 {
+			queue.Queue(standing, names)
+		}
+	}
+	results := b.tx.SendBatch(ctx, &queue)
+	defer func() { err = cmp.Or(err, results.Close()) }()
+	if err := moved(results.Exec()); err != nil {
+		return nil, err
+	}
+	if audited {
+		if err := results.QueryRow().Scan(&b.audit); err != nil {
+			return nil, err
+		}
+	}
+	if len(names) > 0 {
+		rows, err := results.Query()
+		if err != nil {
+			return nil, err
+		}
+		return first, readStanding(rows, first)
+	}
+	return first, nil
 }
 
 type factKey struct {
@@ -222,8 +303,10 @@ func (b *batch) writeDiscards(ctx context.Context) error {
 	return b.writeCustom(ctx, b.tx, rows)
 }
 
+const nextAuditKey = "SELECT nextval('ctl_audit_key')"
+
 func nextAudit(ctx context.Context, tx pgx.Tx) (key int64, err error) {
-	err = tx.QueryRow(ctx, "SELECT nextval('ctl_audit_key')").Scan(&key)
+	err = tx.QueryRow(ctx, nextAuditKey).Scan(&key)
 	return key, err
 }
 
@@ -232,17 +315,16 @@ const insertAudit = `INSERT INTO CTL_AUDIT_LOG
 	 FACT_COUNT, DISCARD_COUNT, MIN_CUSTOM_DATA_ID, MAX_CUSTOM_DATA_ID, CONSUMER_GROUP, TOPIC, PARTITION_ID, NEXT_OFFSET)
 	VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
-// writeAudit writes the batch's row of CTL_AUDIT_LOG, to which the audit keys of its rows point.
-func (b *batch) writeAudit(ctx context.Context) error {
+// writeAudit queues the batch's row of CTL_AUDIT_LOG, to which the audit keys of its rows point.
+func (b *batch) writeAudit() {
 	if b.audit == 0 {
-		return nil
+		return
 	}
 	first, last := infomart.StartRange(b.facts)
 	var minCustom, maxCustom any
 	if b.custom > 0 {
 		minCustom, maxCustom = infomart.CustomDataID(b.audit, 0), infomart.CustomDataID(b.audit, b.custom-1)
 	}
-	_, err := b.tx.Exec(ctx, insertAudit, b.audit, infomart.JobFacts, b.store.cfg.Now().Unix(), infomart.StatusCommitted, first, last,
+	b.queue.Queue(insertAudit, b.audit, infomart.JobFacts, b.store.cfg.Now().Unix(), infomart.StatusCommitted, first, last,
 		len(b.facts), len(b.discards)+len(b.in.SetAside), minCustom, maxCustom, b.in.Group, b.in.Topic, b.in.Partition, b.in.To.Next)
-	return err
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -20,17 +21,15 @@ var copyFacts = func() string {
 	return "COPY CALLBACK_FACT (" + strings.Join(names, ", ") + ") FROM STDIN (FORMAT binary)"
 }()
 
-// The statements below look up each of many keys by CALLBACK_FACT's primary key. OFFSET 0
-// keeps the planner from turning the look-up round, into a walk through all the table.
-
 // standing finds the rows that services have already, as where they end their START.
-const standing = `SELECT n.ordinal, o.* FROM unnest($1::text[]) WITH ORDINALITY AS n (service, ordinal)
-	CROSS JOIN LATERAL (SELECT f.EVENT_SEQUENCE, f.FINAL_RECORD FROM CALLBACK_FACT f WHERE f.SERVICE_ID = n.service OFFSET 0) o`
+const standing = "SELECT SERVICE_ID, EVENT_SEQUENCE, FINAL_RECORD FROM CALLBACK_FACT WHERE SERVICE_ID = ANY ($1)"
 
 // clearFinal is the only update there is of a fact.
 const clearFinal = "UPDATE CALLBACK_FACT SET FINAL_RECORD = 0 WHERE SERVICE_ID = $1 AND EVENT_SEQUENCE = $2"
 
-// storedFacts reads what stands in the way of the facts that were not inserted.
+// storedFacts reads what stands in the way of the facts that were not inserted, each looked
+// up by CALLBACK_FACT's primary key. OFFSET 0 keeps the planner from turning the look-up
+// round, into a walk through all the table.
 var storedFacts = func() string {
 	columns := []string{"EXISTS (SELECT 1 FROM CALLBACK_FACT m WHERE m.SERVICE_ID = f.SERVICE_ID AND m.EVENT_SEQUENCE > f.EVENT_SEQUENCE)"}
 	for _, c := range infomart.FactColumns() {
@@ -57,11 +56,7 @@ type service struct {
 // writePass writes facts of which each key occurs once. Nearly always none of them is
 // there, and a COPY takes them all; those that are found there are told apart before it.
 // What is there and was not found makes the COPY fail, and the pass is tried again.
-func (b *batch) writePass(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, o *outcome) error {
-	services, err := standingOf(ctx, tx, facts, b.careful || b.store.careful.Load())
-	if err != nil {
-		return err
-	}
+func (b *batch) writePass(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, services map[string]*service, o *outcome) error {
 	fresh := make([]*infomart.Fact, 0, len(facts))
 	var there []*infomart.Fact
 	for _, f := range facts {
@@ -74,26 +69,45 @@ func (b *batch) writePass(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact
 	if err := b.copyIn(ctx, tx, fresh, services); err != nil {
 		return err
 	}
-	if err := clearFinals(ctx, tx, services); err != nil {
-		return err
-	}
+	b.clearFinals(services)
+	o.added = append(o.added, fresh...)
 	if len(there) == 0 {
 		b.store.careful.Store(false)
+		return nil
 	}
-	o.added = append(o.added, fresh...)
+	if err := b.flush(ctx, tx); err != nil {
+		return err
+	}
 	return b.compare(ctx, tx, there, o)
 }
 
-// standingOf reads what is there of the facts' services. A service that begins has nothing
-// there that matters: its first row, unless it is final, changes no other and is changed by
-// none. It is looked for all the same where rows are being read again.
-func standingOf(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, careful bool) (map[string]*service, error) {
+// standing reads what is there of the facts' services.
+func (b *batch) standing(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact) (map[string]*service, error) {
+	services, names := b.servicesOf(facts)
+	if len(names) == 0 {
+		return services, nil
+	}
+	rows, err := tx.Query(ctx, standing, names)
+	if err != nil {
+		return nil, err
+	}
+	return services, readStanding(rows, services)
+}
+
+// servicesOf are the facts' services, and the names of those that are to be looked for. A
+// service that begins has nothing there that matters: its first row, unless it is final,
+// changes no other and is changed by none. It is looked for all the same where rows are
+// being read again.
+func (b *batch) servicesOf(facts []*infomart.Fact) (map[string]*service, []string) {
+	careful := b.careful || b.store.careful.Load()
 	services := make(map[string]*service, len(facts))
+	room := make([]service, 0, len(facts)) // one piece of memory for all
 	names := make([]string, 0, len(facts))
 	for _, f := range facts {
 		s, ok := services[f.ServiceID]
 		if !ok {
-			s = &service{}
+			room = append(room, service{})
+			s = &room[len(room)-1]
 			services[f.ServiceID] = s
 		}
 		s.newest = max(s.newest, f.Sequence)
@@ -102,17 +116,17 @@ func standingOf(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, careful 
 			names = append(names, f.ServiceID)
 		}
 	}
-	if len(names) == 0 {
-		return services, nil
-	}
-	rows, err := tx.Query(ctx, standing, names)
-	if err != nil {
-		return nil, err
-	}
-	var ordinal int64
+	return services, names
+}
+
+func readStanding(rows pgx.Rows, services map[string]*service) error {
+	var name string
 	var sequence, final int32
-	_, err = pgx.ForEachRow(rows, []any{&ordinal, &sequence, &final}, func() error {
-		s := services[names[ordinal-1]]
+	_, err := pgx.ForEachRow(rows, []any{&name, &sequence, &final}, func() error {
+		s := services[name]
+		if s == nil {
+			return errors.New("a row of a service that was not asked for")
+		}
 		if s.stored == nil {
 			s.stored = make(map[int32]bool)
 		}
@@ -123,22 +137,17 @@ func standingOf(ctx context.Context, tx pgx.Tx, facts []*infomart.Fact, careful 
 		}
 		return nil
 	})
-	return services, err
+	return err
 }
 
 // clearFinals leaves a service one final record at most, the newest (invariant 6): nearly
 // always there is none to be cleared.
-func clearFinals(ctx context.Context, tx pgx.Tx, services map[string]*service) error {
-	var batch pgx.Batch
+func (b *batch) clearFinals(services map[string]*service) {
 	for name, s := range services {
 		if s.final != 0 && s.final < s.newest {
-			batch.Queue(clearFinal, name, s.final)
+			b.queue.Queue(clearFinal, name, s.final)
 		}
 	}
-	if batch.Len() == 0 {
-		return nil
-	}
-	return tx.SendBatch(ctx, &batch).Close()
 }
 
 // copyIn copies the facts. Invariant 6: a row that has a newer one, in the table or beside

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/ringback/ringback/pkg/infomart"
 )
@@ -39,13 +40,21 @@ const updatePosition = `UPDATE RINGBACK_POSITION SET NEXT_OFFSET = $1, LAST_OFFS
 // movePosition moves the position in the transaction that writes what it stands for
 // (invariant 5). A former owner's expectation is not met: it writes nothing.
 func movePosition(ctx context.Context, tx pgx.Tx, key infomart.PositionKey, expected *infomart.Position, to infomart.Position) error {
-	args := []any{to.Next, to.LastOffset, infomart.EncodeID(to.LastID), to.LastTime.UnixMilli(), key.Group, key.Topic, key.Partition}
-	query := insertPosition
-	if expected != nil {
-		query = updatePosition
-		args = append(args, expected.Next, expected.LastOffset)
+	query, args := positionMove(key, expected, to)
+	return moved(tx.Exec(ctx, query, args...))
+}
+
+// positionMove is the statement that moves the position where it is the expected one.
+func positionMove(key infomart.PositionKey, expected *infomart.Position, to infomart.Position) (query string, args []any) {
+	args = []any{to.Next, to.LastOffset, infomart.EncodeID(to.LastID), to.LastTime.UnixMilli(), key.Group, key.Topic, key.Partition}
+	if expected == nil {
+		return insertPosition, args
 	}
-	tag, err := tx.Exec(ctx, query, args...)
+	return updatePosition, append(args, expected.Next, expected.LastOffset)
+}
+
+// moved tells whether that statement has moved it.
+func moved(tag pgconn.CommandTag, err error) error {
 	if err != nil {
 		return err
 	}
