@@ -45,7 +45,7 @@ func (e *Event) Validate() []Fault {
 	v.attribute("source", e.Source, MaxText)
 	v.attribute("subject", e.Subject, MaxText)
 	if e.Type.Rank() == 0 {
-		v.faultf("type", "is no lifecycle event type: %s", quote(string(e.Type)))
+		v.faultf("type", "is no lifecycle event type: %s", ShowValue(string(e.Type)))
 	}
 	v.instant("time", &e.Time)
 	v.integer("tenantdbid", e.TenantDBID, 1, MaxInt)
@@ -204,7 +204,7 @@ func (v *validator) filled(field string, s *string) {
 
 func (v *validator) oneOf(field string, s *string, a, b string) {
 	if s != nil && *s != a && *s != b {
-		v.faultf(field, "must be %s or %s, was %s", a, b, quote(*s))
+		v.faultf(field, "must be %s or %s, was %s", a, b, ShowValue(*s))
 	}
 }
 
@@ -275,11 +275,12 @@ func IsAttributeName(s string) bool {
 	return true
 }
 
-// quote shows a value of a closed enumeration, cut to what a person can read.
-func quote(s string) string {
-	const limit = 64
-	if len(s) > limit {
-		return fmt.Sprintf("%q (cut)", strings.ToValidUTF8(s[:limit], "�"))
+// ShowValue quotes a value that is none of a closed list, as it may be shown: where a sender put something else in its
+// place, that can be a number of a person (invariant 10).
+func ShowValue(s string) string {
+	name := strings.NewReplacer("/", ".", "+", ".").Replace(s) // of a media type
+	if s != "" && ShowName(name) != name {
+		return "a text that is not shown"
 	}
 	return fmt.Sprintf("%q", s)
 }

@@ -275,3 +275,15 @@ func TestShowName(t *testing.T) {
 		require.Equal(t, out, callback.ShowName(in))
 	}
 }
+
+// Invariant 10: what a sender put in the place of a listed value is repeated only where it can be no number.
+func TestShowValue(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"SMS": `"SMS"`, "": `""`, "text/plain": `"text/plain"`, "application/cloudevents+json": `"application/cloudevents+json"`, "2.0": `"2.0"`,
+		"6505550133": "a text that is not shown", "+49 160 1234567": "a text that is not shown", "sip:alice@example.com": "a text that is not shown",
+		"CALL\x00": "a text that is not shown", strings.Repeat("x", 200): "a text that is not shown",
+	} {
+		require.Equal(t, want, callback.ShowValue(value), value)
+	}
+}

@@ -3,7 +3,6 @@ package intake
 import (
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/ringback/ringback/pkg/callback"
 )
@@ -248,11 +247,3 @@ func decimal(literal string) string {
 }
 
 func formatInt(n int64) string { return strconv.FormatInt(n, 10) }
-
-// quote shows a value that cannot be personal, cut to what a person can read.
-func quote(s string) string {
-	if len(s) > 64 {
-		return strconv.Quote(strings.ToValidUTF8(s[:64], "�")) + " (cut)"
-	}
-	return strconv.Quote(s)
-}

@@ -156,7 +156,7 @@ func (p *parser) set(bit uint32, name, s string) {
 	switch bit {
 	case hasSpecVersion:
 		if s != "1.0" {
-			p.faults.attribute(name, "must be 1.0, was "+quote(s))
+			p.faults.attribute(name, "must be 1.0, was "+callback.ShowValue(s))
 		}
 	case hasID:
 		p.event.ID = s
@@ -177,7 +177,7 @@ func (p *parser) set(bit uint32, name, s string) {
 		}
 	case hasDataContentType:
 		if !isJSON(s) {
-			p.faults.attribute(name, "must be application/json, was "+quote(s))
+			p.faults.attribute(name, "must be application/json, was "+callback.ShowValue(s))
 		}
 	case hasDataSchema:
 		if s == "" {
