@@ -3,6 +3,7 @@
 // service discovery with it, which makes it several times as large to build, and not always possible.
 //
 //	alerts TESTS.yaml            alert_rule_test with input_series, nothing else of the format
+//	alerts -mutants TESTS.yaml   breaks one rule at a time, in several ways; the tests must fail each time
 //	alerts -queries < QUERIES    one query a line
 package main
 
@@ -59,15 +60,17 @@ type alert struct {
 func (a alert) String() string { return fmt.Sprint(a.Labels, a.Annotations) }
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: alerts TESTS.yaml | alerts -queries")
-		os.Exit(2)
-	}
 	var faults []error
-	if os.Args[1] == "-queries" {
+	switch args := os.Args[1:]; {
+	case len(args) == 1 && args[0] == "-queries":
 		faults = queries()
-	} else {
-		faults = run(os.Args[1])
+	case len(args) == 2 && args[0] == "-mutants":
+		faults = mutants(args[1])
+	case len(args) == 1:
+		faults = run(args[0])
+	default:
+		fmt.Fprintln(os.Stderr, "usage: alerts [-mutants] TESTS.yaml | alerts -queries")
+		os.Exit(2)
 	}
 	for _, err := range faults {
 		fmt.Fprintln(os.Stderr, "alerts:", err)
@@ -93,28 +96,41 @@ func queries() (faults []error) {
 }
 
 func run(name string) []error {
-	var f file
-	text, err := os.ReadFile(name)
+	f, err := read(name)
 	if err != nil {
 		return []error{err}
 	}
-	d := yaml.NewDecoder(strings.NewReader(string(text)))
-	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil {
+	all, err := f.load(filepath.Dir(name))
+	if err != nil {
 		return []error{err}
 	}
 	var faults []error
 	for _, t := range f.Tests {
-		if err := one(filepath.Dir(name), f, t); err != nil {
+		if err := one(f, t, all); err != nil {
 			faults = append(faults, fmt.Errorf("%s: %w", t.Name, err))
 		}
 	}
-	fmt.Println(len(f.Tests), "tests of alerts")
+	fmt.Println(len(f.Tests), "tests of", len(all), "alerts")
 	return faults
 }
 
-// one feeds a test's series, sample by sample as time goes, and evaluates all rules at each interval.
-func one(dir string, f file, t test) error {
+func read(name string) (file, error) {
+	var f file
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return f, err
+	}
+	d := yaml.NewDecoder(strings.NewReader(string(text)))
+	d.KnownFields(true)
+	return f, d.Decode(&f)
+}
+
+// one feeds a test's series and evaluates the rules at each interval.
+func one(f file, t test, specs []rulefmt.Rule) error {
+	all, err := made(specs)
+	if err != nil {
+		return err
+	}
 	temporary, err := os.MkdirTemp("", "alerts")
 	if err != nil {
 		return err
@@ -134,10 +150,6 @@ func one(dir string, f file, t test) error {
 		Logger: slog.New(slog.DiscardHandler), MaxSamples: 10_000_000, Timeout: time.Minute,
 		EnableAtModifier: true, EnableNegativeOffset: true, NoStepSubqueryIntervalFn: func(int64) int64 { return 60_000 },
 	})
-	all, err := load(dir, f.Rules)
-	if err != nil {
-		return err
-	}
 	query := rules.EngineQueryFunc(engine, db)
 	last := time.Duration(0)
 	for _, e := range t.Alerts {
@@ -180,26 +192,33 @@ func feed(ctx context.Context, db *tsdb.DB, start time.Time, t test) error {
 	return app.Commit()
 }
 
-func load(dir string, files []string) ([]*rules.AlertingRule, error) {
-	var all []*rules.AlertingRule
-	for _, name := range files {
+func (f file) load(dir string) ([]rulefmt.Rule, error) {
+	var all []rulefmt.Rule
+	for _, name := range f.Rules {
 		groups, faults := ruleFile(filepath.Join(dir, name))
 		if len(faults) > 0 {
 			return nil, faults[0]
 		}
 		for _, g := range groups.Groups {
-			for _, r := range g.Rules {
-				expr, err := parse(r.Expr)
-				if err != nil {
-					return nil, fmt.Errorf("%s: %w", r.Alert, err)
-				}
-				all = append(all, rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), time.Duration(r.KeepFiringFor),
-					labels.FromMap(r.Labels), labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler)))
-			}
+			all = append(all, g.Rules...)
 		}
 	}
 	if len(all) == 0 {
 		return nil, fmt.Errorf("no rules")
+	}
+	return all, nil
+}
+
+// made gives the rules as an engine evaluates them, no alert active.
+func made(specs []rulefmt.Rule) ([]*rules.AlertingRule, error) {
+	var all []*rules.AlertingRule
+	for _, r := range specs {
+		expr, err := parse(r.Expr)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", r.Alert, err)
+		}
+		all = append(all, rules.NewAlertingRule(r.Alert, expr, time.Duration(r.For), time.Duration(r.KeepFiringFor),
+			labels.FromMap(r.Labels), labels.FromMap(r.Annotations), labels.EmptyLabels(), "", true, slog.New(slog.DiscardHandler)))
 	}
 	return all, nil
 }

@@ -76,6 +76,51 @@ annotations:
   {{- end }}
 {{- end }}
 
+{{/* The egress rule to where names are resolved. */}}
+{{- define "ringback.egressDNS" -}}
+- ports:
+    {{- range .Values.networkPolicy.dns.ports }}
+    - {protocol: UDP, port: {{ . }}}
+    - {protocol: TCP, port: {{ . }}}
+    {{- end }}
+  {{- with .Values.networkPolicy.dns.to }}
+  to:
+    {{- toYaml . | nindent 4 }}
+  {{- end }}
+{{- end }}
+
+{{/* What the restricted Pod Security Standard asks for, and more. */}}
+{{- define "ringback.podSecurity" -}}
+runAsNonRoot: true
+runAsUser: 65532
+runAsGroup: 65532
+fsGroup: 65532
+fsGroupChangePolicy: OnRootMismatch
+seccompProfile: {type: RuntimeDefault}
+{{- end }}
+{{- define "ringback.containerSecurity" -}}
+allowPrivilegeEscalation: false
+readOnlyRootFilesystem: true
+privileged: false
+capabilities: {drop: [ALL]}
+{{- end }}
+
+{{/* Where the store is. Of dict root, user; the password is in a file. */}}
+{{- define "ringback.postgresqlEnv" -}}
+{{- $p := .root.Values.postgresql -}}
+- {name: POSTGRES_HOST, value: {{ $p.host | quote }}}
+- {name: POSTGRES_PORT, value: {{ $p.port | quote }}}
+- {name: POSTGRES_DB, value: {{ $p.database | quote }}}
+- {name: POSTGRES_USER, value: {{ .user | quote }}}
+- {name: POSTGRES_SSLMODE, value: {{ $p.sslmode | quote }}}
+- {name: POSTGRES_PASSWORD_FILE, value: /etc/ringback/postgresql/password}
+{{- with $p.caSecret.name }}
+# The driver's own variable, as libpq's.
+- {name: PGSSLROOTCERT, value: /etc/ringback/postgresql-ca/ca.crt}
+{{- end }}
+- {name: STORE_SCHEMA, value: {{ $p.schema | quote }}}
+{{- end }}
+
 {{/* What is wrong with the values beyond the schema, all at once. */}}
 {{- define "ringback.validate" -}}
 {{- $faults := list }}
@@ -89,6 +134,8 @@ annotations:
 {{- if not $v.postgresql.host }}{{ $faults = append $faults "postgresql.host: is required by the sinks" }}{{ end }}
 {{- if not $v.postgresql.existingSecret }}{{ $faults = append $faults "postgresql.existingSecret: is required by the sinks" }}{{ end }}
 {{- end }}
+{{- if and $v.migrations.user (not $v.migrations.existingSecret) }}{{ $faults = append $faults "migrations.existingSecret: is required with migrations.user" }}{{ end }}
+{{- if and $v.migrations.existingSecret (not $v.migrations.user) }}{{ $faults = append $faults "migrations.user: is required with migrations.existingSecret" }}{{ end }}
 {{- if $v.producer.enabled }}
 {{- if and $v.producer.auth.disabled $v.producer.auth.existingSecret }}{{ $faults = append $faults "producer.auth: is disabled although a Secret with tokens is given" }}{{ end }}
 {{- if not (or $v.producer.auth.disabled $v.producer.auth.existingSecret) }}{{ $faults = append $faults "producer.auth.existingSecret: is required: the Secret with the bearer tokens" }}{{ end }}
