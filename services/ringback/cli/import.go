@@ -58,7 +58,7 @@ func importFiles(ctx context.Context, o importOptions, files []string, std IO) e
 	if o.token == "" {
 		o.token = paths.Token
 	}
-	token, err := readToken(o.token)
+	token, err := readToken("import", o.token)
 	if err != nil {
 		return err
 	}
@@ -82,10 +82,10 @@ func importFiles(ctx context.Context, o importOptions, files []string, std IO) e
 
 // readToken returns the first token of a file: that of a data directory, or one such as
 // the producer reads.
-func readToken(path string) (string, error) {
+func readToken(of, path string) (string, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {
-		return "", fault.Misconfigf("import: the token: %w", err)
+		return "", fault.Misconfigf("%s: the token: %w", of, err)
 	}
 	for line := range strings.Lines(string(file)) {
 		text, _, _ := strings.Cut(line, "#")
@@ -93,7 +93,7 @@ func readToken(path string) (string, error) {
 			return fields[0], nil
 		}
 	}
-	return "", fault.Misconfigf("import: %s holds no token", path)
+	return "", fault.Misconfigf("%s: %s holds no token", of, path)
 }
 
 // patience bounds one request; the producer answers within its own time-outs, which are shorter.

@@ -36,6 +36,25 @@ var errFailed = errors.New("failed")
 
 // Run runs the command that args name and returns the exit code.
 func Run(ctx context.Context, version string, args []string, std IO) int {
+	root := newRoot(version, std)
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.Is(err, errFailed):
+		return ExitFailed
+	case errors.Is(err, errDifferent):
+		return ExitDifferent
+	}
+	fmt.Fprintf(std.Err, "ringback: %v\n", err)
+	if fault.ClassOf(err) == fault.Misconfiguration {
+		return ExitMisusage
+	}
+	return ExitFailed
+}
+
+func newRoot(version string, std IO) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "ringback",
 		Short: "Genesys Callback historical reporting as an event stream",
@@ -55,25 +74,11 @@ topics plan ends with 3 where there is something to change.`,
 	root.SetIn(std.In)
 	root.SetOut(std.Out)
 	root.SetErr(std.Err)
-	root.SetArgs(args)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fault.Misconfigf("%w", err) })
-	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std), topicsCommand(std))
+	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std), topicsCommand(std), simulateCommand(std))
 	onlyCommands(root)
-	err := root.ExecuteContext(ctx)
-	switch {
-	case err == nil:
-		return ExitOK
-	case errors.Is(err, errFailed):
-		return ExitFailed
-	case errors.Is(err, errDifferent):
-		return ExitDifferent
-	}
-	fmt.Fprintf(std.Err, "ringback: %v\n", err)
-	if fault.ClassOf(err) == fault.Misconfiguration {
-		return ExitMisusage
-	}
-	return ExitFailed
+	return root
 }
 
 // onlyCommands makes a command that only holds others show its help, or say that it

@@ -115,7 +115,7 @@ func (s *story) reached() string {
 }
 
 func (s *story) scheduled() string {
-	desired := s.now + int64(s.between(20, 120))*60_000
+	desired := s.now + s.lasts(int64(s.between(20, 120))*60_000)
 	at := raw(time.UnixMilli(desired).UTC().AppendFormat(nil, `"2006-01-02T15:04:05Z07:00"`))
 	s.request("SCHEDULED", "desired_time", at)
 	s.wait(1, 1).add(gms, "scheduled", "desired_time", at)
@@ -145,7 +145,7 @@ func (s *story) agentFirst() string {
 func (s *story) snoozed() string {
 	s.answered("WAIT_FOR_AGENT")
 	s.wait(5, 20).add(ors, "dialog_ended", "result", "RESCHEDULED")
-	at := time.UnixMilli(s.now + 300_000).UTC()
+	at := time.UnixMilli(s.now + s.lasts(300_000)).UTC()
 	s.wait(1, 1).add(ors, "snoozed", "next_attempt_at", at.Format(time.RFC3339Nano))
 	s.wait(299, 305).dial("PERSON")
 	s.connected()

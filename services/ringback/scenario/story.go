@@ -12,7 +12,8 @@ type story struct {
 	random *rand.Rand
 	seed   uint64
 	number int
-	now    int64 // milliseconds
+	now    int64   // milliseconds
+	speed  float64 // 0 is 1: how many times faster than in life it all goes
 
 	id      string // service id
 	ors     string
@@ -65,8 +66,17 @@ func (s *story) chance(percent int) bool { return s.random.IntN(100) < percent }
 
 // wait lets some seconds pass.
 func (s *story) wait(low, high int) *story {
-	s.now += int64(s.between(low*1000, high*1000))
+	s.now += s.lasts(int64(s.between(low*1000, high*1000)))
 	return s
+}
+
+// lasts is how long so many milliseconds of life take in the story. What takes any time in life does so
+// there, so that the order of events stays.
+func (s *story) lasts(ms int64) int64 {
+	if s.speed == 0 || s.speed == 1 || ms == 0 {
+		return ms
+	}
+	return max(1, int64(float64(ms)/s.speed))
 }
 
 // ixn is the id of the session's n-th interaction.
