@@ -86,7 +86,7 @@ var sections = []section{
 	{"Producer", "", reflect.TypeFor[producer.Settings](), []string{"PRODUCER_"}},
 	{"Enricher", "`ringback run` reads them too, but for the address.", reflect.TypeFor[enricher.Settings](), []string{"ENRICHER_"}},
 	{"Sinks", "", reflect.TypeFor[sink.CommonSettings](), []string{"SINK_"}},
-	{"Sink tserver", "[sinks.md](sinks.md) has the reporting options, [tserver.md](tserver.md) the gateway.", reflect.TypeFor[sink.SendingSettings](), []string{"TSERVER_"}},
+	{"Sink tserver", "[sinks.md](sinks.md) has the reporting options, [tserver.md](tserver.md) the gateway. `ringback run` reads all but `TSERVER_GATEWAY_*` too; there the switch is `Sip_Switch` and the age 0 where they are not set.", reflect.TypeFor[sink.SendingSettings](), []string{"TSERVER_"}},
 	{"Store", "PostgreSQL, by `STORE_URL` or by `POSTGRES_HOST` and the like, or SQLite, by `STORE_PATH`. `ringback run` reads `INFOMART_*` too.",
 		reflect.TypeFor[sink.StoreSettings](), []string{"STORE_", "POSTGRES_", "INFOMART_"}},
 	{"Kafka", "[kafka-security.md](kafka-security.md) says what to set for TLS and SASL.", reflect.TypeFor[sink.CommonSettings](), []string{"KAFKA_"}},

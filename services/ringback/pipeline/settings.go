@@ -2,11 +2,13 @@ package pipeline
 
 import (
 	"context"
+	"maps"
 
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/services/enricher"
 	"github.com/ringback/ringback/services/producer"
+	sending "github.com/ringback/ringback/services/sink/tserver"
 )
 
 // Settings are the services' settings that hold in one process, too. What says
@@ -15,15 +17,30 @@ type Settings struct {
 	Enricher  enricher.Config
 	Producer  producer.Config
 	EventData infomart.EventData
+	// Reporting are the reporting options, and what else is said of sending to T-Server.
+	Reporting sending.Config
 }
+
+// inProcess are values of variables that hold in one process where none is given: the simulated
+// switch takes everything, however old, since nothing reaches a real ICON.
+var inProcess = config.Environment{"TSERVER_REP_USEREVENT_SWITCH": "Sip_Switch", "TSERVER_MAX_AGE": "0s"}
 
 // LoadSettings reads them from the environment.
 func LoadSettings(ctx context.Context, env config.Environment) (Settings, error) {
 	var s Settings
-	err := config.Load(ctx, env, []string{"ENRICHER_", "INFOMART_"}, &s)
+	given := maps.Clone(env)
+	for name, value := range inProcess {
+		if given[name] == "" {
+			given[name] = value
+		}
+	}
+	// TSERVER_GATEWAY_ and TSERVER_SIM_ say where parts are, and may be set for others.
+	err := config.Load(ctx, given, []string{"ENRICHER_", "INFOMART_", "TSERVER_REP_"}, &s)
 	return s, err
 }
 
-// Validate returns every fault of the enricher's settings; the producer, which is not always
-// started, checks its own.
-func (s *Settings) Validate() []error { return s.Enricher.Validate() }
+// Validate returns every fault of the enricher's and of T-Server's settings; the producer, which is
+// not always started, checks its own.
+func (s *Settings) Validate() []error {
+	return append(s.Enricher.Validate(), s.Reporting.Validate()...)
+}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/ringback/ringback/pkg/gateway"
 	"github.com/ringback/ringback/services/sink"
-	sending "github.com/ringback/ringback/services/sink/tserver"
 )
 
 // reader is a sink as the pipeline needs it.
@@ -31,10 +30,7 @@ func (s *sinks) make(p *Pipeline, cfg *Config) error {
 	if err != nil {
 		return err
 	}
-	// The simulated switch takes everything, however old: nothing reaches a real ICON.
-	options := sending.Defaults("Sip_Switch")
-	options.MaxAge = 0
-	sender, err := sink.NewTServer(settings, options, p.Store, s.gateway, deps)
+	sender, err := sink.NewTServer(settings, cfg.Settings.Reporting, p.Store, s.gateway, deps)
 	if err != nil {
 		return err
 	}
