@@ -18,6 +18,7 @@ import (
 	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/garbage"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
@@ -68,7 +69,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 		return admin.ErrNotOwned
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error { limitGarbage(ctx); return nil })
+	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
 		mux := http.NewServeMux()
 		mux.Handle("/", admin.Handler(admin.Probes{Ready: ready}, metrics))

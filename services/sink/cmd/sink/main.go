@@ -16,6 +16,7 @@ import (
 	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/build"
 	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/garbage"
 	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/services/sink"
 )
@@ -50,6 +51,7 @@ func run(ctx context.Context, name string, env config.Environment, logger *slog.
 	defer w.close()
 
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
 		mux := http.NewServeMux()
 		mux.Handle("/", admin.Handler(admin.Probes{Ready: w.ready}, metrics))
