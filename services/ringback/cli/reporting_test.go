@@ -16,7 +16,7 @@ import (
 )
 
 // The guide's reporting options hold in ringback run, for all callback services and for single ones.
-func TestRun_ReportingOptions(t *testing.T) {
+func TestReportingOptionsHoldForEachCallbackService(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	services := filepath.Join(dir, "services.json")
