@@ -11,6 +11,7 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/services/enricher"
 	"github.com/ringback/ringback/services/producer"
+	"github.com/ringback/ringback/services/ringback/pipeline"
 	"github.com/ringback/ringback/services/ringback/topics"
 	"github.com/ringback/ringback/services/sink"
 	"github.com/ringback/ringback/services/tserver"
@@ -34,6 +35,7 @@ func Services() []Service {
 		{"sink tserver", loadSink(sink.TServer), append(types[sink.CommonSettings](), types[sink.SendingSettings]()...)},
 		{"sink migrate", checked(sink.LoadStoreSettings), types[sink.StoreSettings]()},
 		{"tserver", checked(tserver.LoadConfig), types[tserver.Config]()},
+		{"ringback run", checked(pipeline.LoadSettings), types[pipeline.Settings]()},
 		{"ringback topics", checked(topics.LoadSettings), types[topics.Settings]()},
 	}
 }
@@ -83,11 +85,11 @@ type section struct {
 }
 
 var sections = []section{
-	{"Producer", "", reflect.TypeFor[producer.Settings](), []string{"PRODUCER_"}},
-	{"Enricher", "`ringback run` reads them too, but for the address.", reflect.TypeFor[enricher.Settings](), []string{"ENRICHER_"}},
+	{"Producer", "`ringback run` sets the addresses itself, and lets in whoever has its directory's token.", reflect.TypeFor[producer.Settings](), []string{"PRODUCER_"}},
+	{"Enricher", "`ringback run` sets the address itself.", reflect.TypeFor[enricher.Settings](), []string{"ENRICHER_"}},
 	{"Sinks", "", reflect.TypeFor[sink.CommonSettings](), []string{"SINK_"}},
-	{"Sink tserver", "[sinks.md](sinks.md) has the reporting options, [tserver.md](tserver.md) the gateway. `ringback run` reads all but `TSERVER_GATEWAY_*` too; there the switch is `Sip_Switch` and the age 0 where they are not set.", reflect.TypeFor[sink.SendingSettings](), []string{"TSERVER_"}},
-	{"Store", "PostgreSQL, by `STORE_URL` or by `POSTGRES_HOST` and the like, or SQLite, by `STORE_PATH`. `ringback run` reads `INFOMART_*` too.",
+	{"Sink tserver", "[sinks.md](sinks.md) has the reporting options, [tserver.md](tserver.md) the gateway. `ringback run` has a gateway of its own; there the switch is `Sip_Switch` and the age 0 where they are not set.", reflect.TypeFor[sink.SendingSettings](), []string{"TSERVER_"}},
+	{"Store", "PostgreSQL, by `STORE_URL` or by `POSTGRES_HOST` and the like, or SQLite, by `STORE_PATH`. Of these `ringback run` reads `INFOMART_*` alone.",
 		reflect.TypeFor[sink.StoreSettings](), []string{"STORE_", "POSTGRES_", "INFOMART_"}},
 	{"Kafka", "[kafka-security.md](kafka-security.md) says what to set for TLS and SASL.", reflect.TypeFor[sink.CommonSettings](), []string{"KAFKA_"}},
 	{"Schema registry", "", reflect.TypeFor[sink.CommonSettings](), []string{"REGISTRY_"}},

@@ -77,6 +77,7 @@ func TestEveryServiceIsChecked(t *testing.T) {
 		"sink tserver":    {"KAFKA_BROKERS": "a:1", "STORE_PATH": "x", "TSERVER_GATEWAY_URL": "http://g", "TSERVER_REP_USEREVENT_SWITCH": "S"},
 		"sink migrate":    {"STORE_PATH": "x"},
 		"tserver":         {},
+		"ringback run":    {"KAFKA_BROKERS": "of the services"},
 		"ringback topics": {"KAFKA_BROKERS": "a:1"},
 	}
 	bad := map[string]config.Environment{
@@ -88,6 +89,7 @@ func TestEveryServiceIsChecked(t *testing.T) {
 		},
 		"sink tserver":    {"TSERVER_GATEWAY_TOKEN_FILE": "/no/token", "TSERVER_SERVICES_FILE": "/no/services", "TSERVER_PARALEL": "1", "TSERVER_MAX_AGE": "-1s"},
 		"sink migrate":    {"STORE_URL": "postgres://h:port/d", "POSTGRES_HOTS": "h", "STORE_TIMEOUT": "-1s"},
+		"ringback run":    {"ENRICHER_SETTLE": "-1s", "INFOMART_STORE_EVENT_DATA": "most", "TSERVER_REP_USEREVENT_DM": "x"},
 		"ringback topics": {"KAFKA_BROKERS": "a", "REGISTRY_ULR": "x", "REGISTRY_USERNAME": "u"},
 		"tserver":         {"TSERVER_SIM_TOKEN_FILE": "/no/tokens", "TSERVER_SIM_OUTAGE": "perhaps", "TSERVER_SIM_LOGS": "x"},
 	}
@@ -97,6 +99,7 @@ func TestEveryServiceIsChecked(t *testing.T) {
 		"sink infomart":   {"STORE_URL_FILE: open", "STORE_URL: is required", "SINK_RETRY_MAX: must not be less", "did you mean INFOMART_STORE_EVENT_DATA?", "KAFKA_SASL_MECHANISM: PLAIN sends", "KAFKA_SASL_PASSWORD_FILE: open"},
 		"sink tserver":    {"TSERVER_GATEWAY_TOKEN_FILE: ", "TSERVER_GATEWAY_URL: ", "TSERVER_SERVICES_FILE: open", "did you mean TSERVER_PARALLEL?", "TSERVER_MAX_AGE: must not", "TSERVER_REP_USEREVENT_SWITCH: is required", "STORE_URL: is required"},
 		"sink migrate":    {"did you mean POSTGRES_HOST?", "STORE_TIMEOUT: must not be negative"},
+		"ringback run":    {"ENRICHER_SETTLE: must be over 0", "INFOMART_STORE_EVENT_DATA: must be none, conf or all", "did you mean TSERVER_REP_USEREVENT_DN?"},
 		"ringback topics": {"KAFKA_BROKERS: ", "did you mean REGISTRY_URL?", "REGISTRY_PASSWORD_FILE: is required with"},
 		"tserver":         {"TSERVER_SIM_TOKEN_FILE: open", "TSERVER_SIM_OUTAGE: must be true or false", "did you mean TSERVER_SIM_LOG?"},
 	}

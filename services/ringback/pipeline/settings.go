@@ -39,8 +39,8 @@ func LoadSettings(ctx context.Context, env config.Environment) (Settings, error)
 	return s, err
 }
 
-// Validate returns every fault of the enricher's and of T-Server's settings; the producer, which is
-// not always started, checks its own.
+// Validate returns every fault of all settings but the producer's, which is not always started and
+// checks its own.
 func (s *Settings) Validate() []error {
-	return append(s.Enricher.Validate(), s.Reporting.Validate()...)
+	return append(append(s.Enricher.Validate(), s.Reporting.Validate()...), s.EventData.Validate()...)
 }
