@@ -151,10 +151,15 @@ func (l *loader) validate(v reflect.Value) {
 
 // option returns the value of an option of an env tag, such as prefix=KAFKA_.
 func option(options, name string) string {
-	for o := range strings.SplitSeq(options, ",") {
+	for options != "" {
+		o, rest, _ := strings.Cut(options, ",")
 		if value, ok := strings.CutPrefix(strings.TrimSpace(o), name+"="); ok {
+			if name == "default" && rest != "" { // as go-envconfig has it: a default is the last option, commas and all
+				return value + "," + rest
+			}
 			return value
 		}
+		options = rest
 	}
 	return ""
 }

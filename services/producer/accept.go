@@ -42,6 +42,7 @@ type Accepter struct {
 	encoder   Encoder
 	publisher Publisher
 	now       func() time.Time
+	masker    *masker // nil: events go as they come
 }
 
 // NewAccepter returns an Accepter that stamps records with the time that now returns.
@@ -59,6 +60,7 @@ func (a *Accepter) Accept(ctx context.Context, items []Item) []Fate {
 	// time-out and retention go by it.
 	arrival := a.now().Truncate(time.Millisecond)
 	for i := range items {
+		a.masker.mask(items[i].Event)
 		r, err := a.encoder.Lifecycle(items[i].Event)
 		if err != nil {
 			fates[i].Err = err

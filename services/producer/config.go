@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"net"
 	"time"
+
+	"github.com/ringback/ringback/pkg/auth"
+	"github.com/ringback/ringback/pkg/auth/oidc"
+	"github.com/ringback/ringback/pkg/servertls"
 )
 
 // Config is the producer's configuration. Every duration must be over 0.
@@ -38,14 +42,23 @@ type Config struct {
 	// IdleTimeout bounds the time between two requests of one connection.
 	IdleTimeout time.Duration `env:"PRODUCER_IDLE_TIMEOUT, default=60s"`
 	// DrainTimeout is how long requests under way may take once the service is told to stop.
-	DrainTimeout time.Duration `env:"PRODUCER_DRAIN_TIMEOUT, default=20s"`
+	DrainTimeout time.Duration    `env:"PRODUCER_DRAIN_TIMEOUT, default=20s"`
+	OIDC         oidc.Config      `env:", prefix=PRODUCER_OIDC_"`
+	TLS          servertls.Config `env:", prefix=PRODUCER_"`
+	Rate         Rate             `env:", prefix=PRODUCER_RATE_"`
+	Mask         Mask             `env:", prefix=PRODUCER_MASK_"`
 }
 
 // The values of Config.Auth.
 const (
 	AuthToken = "token"
+	AuthOIDC  = "oidc"
+	AuthBoth  = "both"
 	AuthOff   = "off"
 )
+
+func (c *Config) withTokens() bool { return c.Auth == AuthToken || c.Auth == AuthBoth }
+func (c *Config) withOIDC() bool   { return c.Auth == AuthOIDC || c.Auth == AuthBoth }
 
 // Validate returns every fault of the configuration.
 func (c *Config) Validate() []error {
@@ -55,17 +68,26 @@ func (c *Config) Validate() []error {
 		faultf("PRODUCER_ADDR: must be host:port, is %q", c.Addr)
 	}
 	switch {
-	case c.Auth != AuthToken && c.Auth != AuthOff:
-		faultf("PRODUCER_AUTH: must be token or off, is %q", c.Auth)
-	case c.Auth == AuthToken && c.TokensFile == "":
-		faultf("PRODUCER_TOKENS_FILE: is required, unless PRODUCER_AUTH is off")
-	case c.Auth == AuthOff && c.TokensFile != "":
-		faultf("PRODUCER_AUTH: is off although PRODUCER_TOKENS_FILE is given: its tokens would not be asked for")
-	case c.Auth == AuthToken:
-		if _, err := openTokens(c.TokensFile); err != nil {
+	case !c.withTokens() && !c.withOIDC() && c.Auth != AuthOff:
+		faultf("PRODUCER_AUTH: must be token, oidc, both or off, is %q", c.Auth)
+	case c.withTokens() && c.TokensFile == "":
+		faultf("PRODUCER_TOKENS_FILE: is required, unless PRODUCER_AUTH is oidc or off")
+	case !c.withTokens() && c.TokensFile != "":
+		faultf("PRODUCER_AUTH: is %s although PRODUCER_TOKENS_FILE is given: its tokens would not be asked for", c.Auth)
+	case c.withTokens():
+		if _, err := auth.OpenTokens(c.TokensFile); err != nil {
 			faultf("PRODUCER_TOKENS_FILE: %w", err)
 		}
 	}
+	switch {
+	case c.withOIDC():
+		faults = append(faults, c.OIDC.Faults("PRODUCER_OIDC_")...)
+	case c.OIDC.Issuer != "" && (c.withTokens() || c.Auth == AuthOff):
+		faultf("PRODUCER_AUTH: is %s although PRODUCER_OIDC_ISSUER is given: its tokens would not be let in", c.Auth)
+	}
+	faults = append(faults, c.TLS.Faults("PRODUCER_")...)
+	faults = append(faults, c.Rate.faults(c.MaxBatch)...)
+	faults = append(faults, c.Mask.faults()...)
 	for _, limit := range []struct {
 		name string
 		n    int64

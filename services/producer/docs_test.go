@@ -14,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/callback"
+	settings "github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/services/producer"
 )
 
@@ -28,11 +29,8 @@ func intakeDoc(t *testing.T) string {
 func TestDocsListEveryVariable(t *testing.T) {
 	t.Parallel()
 	doc := intakeDoc(t)
-	cfg := reflect.TypeFor[producer.Config]()
-	for i := range cfg.NumField() {
-		name, rest, _ := strings.Cut(cfg.Field(i).Tag.Get("env"), ",")
-		value := strings.TrimPrefix(strings.TrimSpace(rest), "default=")
-		row := "| " + name + " | " + value + " |"
+	for _, v := range settings.Variables(reflect.TypeFor[producer.Config]()) {
+		row := "| " + v.Name + " | " + v.Default + " |"
 		require.Contains(t, doc, strings.ReplaceAll(row, "|  |", "| |"))
 	}
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/cloudevents/sdk-go/v2/binding"
 	cehttp "github.com/cloudevents/sdk-go/v2/protocol/http"
 
+	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/intake"
 )
@@ -51,9 +52,13 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
 
-	allowed, ok := s.authenticate(r)
-	if !ok {
-		return refuse(newProblem(http.StatusUnauthorized, codeUnauthenticated, "A valid bearer token is needed."))
+	allowed, refusal := s.authenticate(r)
+	if refusal != nil {
+		return refuse(notLetIn(refusal))
+	}
+	// A request counts as an event before it is read, so that what cannot be read is bounded too.
+	if wait := s.rates.take(allowed.Key, 1, now); wait > 0 {
+		return refuse(limited(wait))
 	}
 	mode, p := modeOf(r.Header)
 	if p != nil {
@@ -76,6 +81,9 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 			return refuse(p)
 		}
 	}
+	if wait := s.rates.take(allowed.Key, len(batch.answers)-1, now); wait > 0 {
+		return refuse(limited(wait + s.rates.one())) // the next request counts anew
+	}
 	batch.bind(allowed)
 	batch.trace(r.Header)
 	s.accept(r.Context(), &batch)
@@ -84,15 +92,11 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 }
 
 // authenticate returns what the request's token allows.
-func (s *Server) authenticate(r *http.Request) (grant, bool) {
-	if s.tokens == nil {
-		return grant{}, true
+func (s *Server) authenticate(r *http.Request) (*auth.Grant, *auth.Refusal) {
+	if s.verifier == nil {
+		return &auth.Grant{}, nil
 	}
-	token, ok := bearer(r.Header.Get("Authorization"))
-	if !ok {
-		return grant{}, false
-	}
-	return s.tokens.find(token)
+	return auth.Check(r, s.verifier, auth.EventsWrite)
 }
 
 // modeOf tells the CloudEvents mode of a request by its header.
@@ -198,8 +202,8 @@ func (in *incoming) addBinary(r *http.Request, body []byte, now time.Time) *prob
 
 // bind holds every event to the tenant of the token, if it has one: an event that
 // names none gets it, one that names another is refused.
-func (in *incoming) bind(g grant) {
-	if g.tenant == 0 {
+func (in *incoming) bind(g *auth.Grant) {
+	if g.Tenant == 0 {
 		return
 	}
 	kept := 0
@@ -207,9 +211,9 @@ func (in *incoming) bind(g grant) {
 		i := in.index[n]
 		switch id := item.Event.TenantDBID; {
 		case id == nil:
-			tenant := g.tenant
+			tenant := g.Tenant
 			item.Event.TenantDBID = &tenant
-		case *id != g.tenant:
+		case *id != g.Tenant:
 			p := newProblem(http.StatusForbidden, codeOtherTenant, "The event was not accepted.")
 			p.Errors = []fieldError{{"tenantdbid", "names another tenant than the token is bound to", i}}
 			in.answers[i].Status, in.answers[i].Problem = p.Status, p

@@ -112,6 +112,8 @@ func TestEveryDocumentedStatusIsGiven(t *testing.T) {
 	}
 	tokens := tokenFile(t, "secret 101 test\n")
 	bound := func(c *producer.Config, _ *producer.Deps) { c.Auth, c.TokensFile = producer.AuthToken, tokens }
+	admins := tokenFile(t, "secret the operator scopes=admin:accept\n")
+	scopeless := func(c *producer.Config, _ *producer.Deps) { c.Auth, c.TokensFile = producer.AuthToken, admins }
 	given := map[string]bool{}
 	for _, c := range []struct {
 		status int
@@ -129,6 +131,7 @@ func TestEveryDocumentedStatusIsGiven(t *testing.T) {
 		{400, "BODY_UNREADABLE", nil, httptest.NewRequest(http.MethodPost, "/v1/events", brokenBody{})},
 		{401, "UNAUTHENTICATED", bound, post(structured, event("e1", ""))},
 		{403, "OTHER_TENANT", bound, with(post(structured, event("e1", `,"tenantdbid":1`)), "Authorization", "Bearer secret")},
+		{403, "INSUFFICIENT_SCOPE", scopeless, with(post(structured, event("e1", "")), "Authorization", "Bearer secret")},
 		{405, "METHOD_NOT_ALLOWED", nil, httptest.NewRequest(http.MethodGet, "/v1/events", nil)},
 		{413, "TOO_LARGE", func(c *producer.Config, _ *producer.Deps) { c.MaxBody = 10 }, post(structured, event("e1", ""))},
 		{413, "TOO_LARGE", failing(fault.Misconfigf("kafka: %w", kafka.ErrRecordTooLarge)), post(structured, event("e1", ""))},

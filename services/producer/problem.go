@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/intake"
@@ -17,7 +18,8 @@ import (
 // The codes of problems, beside those that callback.Reason gives to a refused
 // event. They are API: the OpenAPI document lists them.
 const (
-	codeUnauthenticated  = "UNAUTHENTICATED"
+	codeUnauthenticated  = auth.CodeUnauthenticated
+	codeScope            = auth.CodeInsufficientScope
 	codeOtherTenant      = "OTHER_TENANT"
 	codeNotFound         = "NOT_FOUND"
 	codeMethodNotAllowed = "METHOD_NOT_ALLOWED"
@@ -26,8 +28,9 @@ const (
 	codeMediaType        = "UNSUPPORTED_MEDIA_TYPE"
 	codeQueueFull        = "QUEUE_FULL"
 	codeTooManyRequests  = "TOO_MANY_REQUESTS"
+	codeRateLimited      = "RATE_LIMITED"
 	codeOutcomeUnknown   = "OUTCOME_UNKNOWN"
-	codeUnavailable      = "UNAVAILABLE"
+	codeUnavailable      = auth.CodeUnavailable
 	codeInternal         = "INTERNAL"
 )
 
@@ -37,6 +40,7 @@ var titles = map[string]string{
 	string(callback.ReasonInvalidField):  "Invalid field",
 	string(callback.ReasonFutureTime):    "Event time lies in the future",
 	codeUnauthenticated:                  "Unauthenticated",
+	codeScope:                            "Scope is missing",
 	codeOtherTenant:                      "Event of another tenant",
 	codeNotFound:                         "Not found",
 	codeMethodNotAllowed:                 "Method not allowed",
@@ -45,6 +49,7 @@ var titles = map[string]string{
 	codeMediaType:                        "Unsupported media type",
 	codeQueueFull:                        "Queue full",
 	codeTooManyRequests:                  "Too many requests",
+	codeRateLimited:                      "Rate limited",
 	codeOutcomeUnknown:                   "Outcome unknown",
 	codeUnavailable:                      "Unavailable",
 	codeInternal:                         "Internal error",
@@ -59,6 +64,9 @@ type problem struct {
 	Code   string        `json:"code"`
 	Errors []fieldError  `json:"errors,omitempty"`
 	Events []eventAnswer `json:"events,omitempty"` // of a batch of which no event was accepted
+
+	challenge string        // for WWW-Authenticate
+	wait      time.Duration // for Retry-After, where it is known; 0: as configured
 }
 
 // fieldError is one fault of one event, which index tells among those of a batch.
@@ -76,6 +84,20 @@ func newProblem(status int, code, detail string) *problem {
 		Detail: detail,
 		Code:   code,
 	}
+}
+
+// notLetIn is the problem of a request without a token that does.
+func notLetIn(r *auth.Refusal) *problem {
+	p := newProblem(r.Status, r.Code, r.Detail)
+	p.challenge = r.Challenge
+	return p
+}
+
+// limited is the problem of a request that comes before its time.
+func limited(wait time.Duration) *problem {
+	p := newProblem(http.StatusTooManyRequests, codeRateLimited, "More events come with this token than it may send. Nothing of the request was written. Send it again later.")
+	p.wait = wait
+	return p
 }
 
 // refused is the problem of an event that intake refuses.
@@ -128,11 +150,12 @@ func writeJSON(w http.ResponseWriter, mediaType string, status int, body any) {
 
 // write answers with the problem. A client that may try again is told when.
 func (p *problem) write(w http.ResponseWriter, retryAfter time.Duration) {
-	switch p.Status {
-	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.FormatInt(int64((retryAfter+time.Second-1)/time.Second), 10))
-	case http.StatusUnauthorized:
-		w.Header().Set("WWW-Authenticate", `Bearer realm="ringback"`)
+	if p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable {
+		wait := max(retryAfter, p.wait)
+		w.Header().Set("Retry-After", strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10))
+	}
+	if p.challenge != "" {
+		w.Header().Set("WWW-Authenticate", p.challenge)
 	}
 	writeJSON(w, "application/problem+json", p.Status, p)
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/ringback/ringback/pkg/auth"
+	"github.com/ringback/ringback/pkg/auth/oidc"
 	"github.com/ringback/ringback/pkg/fault"
 )
 
@@ -31,7 +33,10 @@ type Deps struct {
 type Server struct {
 	cfg       Config
 	accepter  *Accepter
-	tokens    *tokens // nil: whoever asks may write
+	tokens    *auth.Tokens   // nil: there is no file of them
+	oidc      *oidc.Verifier // nil: no provider's tokens are let in
+	verifier  auth.Verifier  // nil: whoever asks may write
+	rates     *rates
 	metrics   *metrics
 	reachable func(ctx context.Context) error
 	logger    *slog.Logger
@@ -67,14 +72,17 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	}
 	s.logger = s.logger.With("component", "producer")
 	s.accepter = NewAccepter(deps.Encoder, deps.Publisher, s.now)
+	s.rates = newRates(cfg.Rate, cfg.MaxBatch)
 	var err error
-	if cfg.Auth == AuthToken {
-		if s.tokens, err = openTokens(cfg.TokensFile); err != nil {
-			return nil, err
-		}
+	if s.accepter.masker, err = cfg.Mask.masker(); err != nil {
+		return nil, err
 	}
-	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
-		return nil, fault.Misconfigf("producer: PRODUCER_ADDR: %w", err)
+	if err := s.openVerifier(deps.Now); err != nil {
+		return nil, err
+	}
+	if s.listener, err = s.listen(); err != nil {
+		s.closeVerifier()
+		return nil, err
 	}
 	s.metrics = newMetrics(deps.Registerer)
 	return s, nil
@@ -84,7 +92,26 @@ func New(cfg Config, deps Deps) (*Server, error) {
 func (s *Server) Addr() net.Addr { return s.listener.Addr() }
 
 // Close gives the address up without having run.
-func (s *Server) Close() { _ = s.listener.Close() }
+func (s *Server) Close() {
+	_ = s.listener.Close()
+	s.closeVerifier()
+}
+
+// listen opens the address. With a certificate, which is read again when it changes, it is TLS.
+func (s *Server) listen() (net.Listener, error) {
+	tcp, err := net.Listen("tcp", s.cfg.Addr)
+	if err != nil {
+		return nil, fault.Misconfigf("producer: PRODUCER_ADDR: %w", err)
+	}
+	l, err := s.cfg.TLS.Listen(tcp, func(err error) {
+		s.logger.Error("the certificate cannot be used; the former stays", "error", err)
+	})
+	if err != nil {
+		_ = tcp.Close()
+		return nil, err
+	}
+	return l, nil
+}
 
 // readyTimeout bounds the question whether events can be written, so that a probe gets its answer.
 const readyTimeout = 2 * time.Second
@@ -156,7 +183,7 @@ func (s *Server) watchTokens(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		changed, err := s.tokens.reload()
+		changed, err := s.tokens.Reload()
 		switch {
 		case err != nil:
 			s.metrics.tokenReloads.WithLabelValues("failed").Inc()

@@ -43,6 +43,7 @@ type Verifier struct {
 
 	known   jwkset.Storage // the keys, as they were fetched last
 	unknown *rate.Limiter  // of fetches for a key that is not known
+	missing *rate.Limiter  // of fetches while no key is known
 }
 
 // New makes a verifier. It asks the provider nothing yet. now is the clock, nil: time.Now.
@@ -54,7 +55,7 @@ func New(cfg Config, now func() time.Time) (*Verifier, error) {
 	if err != nil {
 		return nil, fault.Misconfigf("oidc: %w", err)
 	}
-	v := &Verifier{cfg: cfg, asked: rate.Sometimes{First: 1, Interval: time.Second}, known: jwkset.NewMemoryStorage(), unknown: rate.NewLimiter(rate.Every(cfg.RefreshUnknown), 1)}
+	v := &Verifier{cfg: cfg, asked: rate.Sometimes{First: 1, Interval: time.Second}, known: jwkset.NewMemoryStorage(), unknown: rate.NewLimiter(rate.Every(cfg.RefreshUnknown), 1), missing: rate.NewLimiter(1, 1)}
 	v.client = &http.Client{
 		Timeout: cfg.Timeout, Transport: &watched{transport, &v.away},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -224,12 +225,21 @@ func (v *Verifier) key(ctx context.Context, keys keyfunc.Keyfunc) jwt.Keyfunc {
 	ctx = context.WithoutCancel(ctx) // a client that goes says nothing of the provider
 	return func(token *jwt.Token) (any, error) {
 		if id, ok := token.Header[jwkset.HeaderKID].(string); ok {
-			if _, err := v.known.KeyRead(ctx, id); err != nil && !v.unknown.Allow() {
+			if _, err := v.known.KeyRead(ctx, id); err != nil && !v.mayAsk(ctx) {
 				return nil, jwkset.ErrKeyNotFound
 			}
 		}
 		return keys.KeyfuncCtx(ctx)(token)
 	}
+}
+
+// mayAsk tells whether the keys may be fetched for one that is not known. Without any, every token waits for that: then
+// each second.
+func (v *Verifier) mayAsk(ctx context.Context) bool {
+	if all, err := v.known.KeyReadAll(ctx); err == nil && len(all) == 0 {
+		return v.missing.Allow()
+	}
+	return v.unknown.Allow()
 }
 
 // discover asks the provider's configuration where its keys are (OpenID Connect Discovery 1.0).

@@ -133,7 +133,7 @@ func TestRunNamesEveryFaultOfItsConfiguration(t *testing.T) {
 		"PRODUCER_MAX_BACH": "7", "PRODUCER_WRITE_TIMEOUT": "1s", "PRODUCER_AUTH": "none",
 	}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
-	for _, part := range []string{"PRODUCER_MAX_BACH: no such variable; did you mean PRODUCER_MAX_BATCH?", "PRODUCER_WRITE_TIMEOUT: must be longer", "PRODUCER_AUTH: must be token or off"} {
+	for _, part := range []string{"PRODUCER_MAX_BACH: no such variable; did you mean PRODUCER_MAX_BATCH?", "PRODUCER_WRITE_TIMEOUT: must be longer", "PRODUCER_AUTH: must be token, oidc, both or off"} {
 		require.ErrorContains(t, err, part)
 	}
 	err = run(context.Background(), config.Environment{"PRODUCER_AUTH": "off"}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
