@@ -21,8 +21,7 @@ type acceptance struct {
 	UpTo      *int64 `json:"upTo"` // the last offset that is accepted
 }
 
-// AcceptHandler serves AcceptPath (invariant 7). Who may reach it is the network's business, as
-// with the probes beside it: it has no authentication of its own.
+// AcceptHandler serves AcceptPath (invariant 7) to whoever reaches it; Run asks for a token, where there are any.
 func AcceptHandler(accept func(topic string, partition int32, upTo int64) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {

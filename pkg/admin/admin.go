@@ -1,5 +1,5 @@
 // Package admin serves what operators and Kubernetes ask a service for: /livez,
-// /readyz and /metrics.
+// /readyz, /metrics, /admin/accept and profiles.
 package admin
 
 import (
@@ -45,15 +45,38 @@ func probe(ask func() error) http.HandlerFunc {
 	}
 }
 
-// Serve serves h on addr until ctx ends. An empty addr serves nothing.
+// Run serves the surface on addr until ctx ends. An empty addr serves nothing.
+func Run(ctx context.Context, addr string, cfg Config, s Surface) error {
+	h, err := cfg.handler(s)
+	if err != nil {
+		return err
+	}
+	return serve(ctx, addr, h, func(l net.Listener) (net.Listener, error) {
+		return cfg.TLS.Listen(l, func(err error) {
+			if s.Logger != nil {
+				s.Logger.Error("the certificate of the admin port cannot be used; the former stays", "error", err)
+			}
+		})
+	})
+}
+
+// Serve serves h on addr, without TLS, until ctx ends. An empty addr serves nothing.
 func Serve(ctx context.Context, addr string, h http.Handler) error {
+	return serve(ctx, addr, h, func(l net.Listener) (net.Listener, error) { return l, nil })
+}
+
+func serve(ctx context.Context, addr string, h http.Handler, wrap func(net.Listener) (net.Listener, error)) error {
 	if addr == "" {
 		<-ctx.Done()
 		return nil
 	}
-	l, err := net.Listen("tcp", addr)
+	tcp, err := net.Listen("tcp", addr)
 	if err != nil {
 		return fault.Misconfigf("admin: %w", err)
+	}
+	l, err := wrap(tcp)
+	if err != nil {
+		return errors.Join(fmt.Errorf("admin: %w", err), tcp.Close())
 	}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute}
 	done := make(chan error, 1)

@@ -3,6 +3,7 @@ package enricher
 import (
 	"context"
 
+	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/registry"
@@ -12,10 +13,17 @@ import (
 type Settings struct {
 	// AdminAddr is where /livez, /readyz, /metrics and /admin/accept are served: host:port.
 	AdminAddr string `env:"ENRICHER_ADMIN_ADDR, default=:8081"`
+	Admin     Admin  `env:", prefix=ENRICHER_ADMIN_"`
 	Enricher  Config
 	Kafka     kafka.Config    `env:", prefix=KAFKA_"`
 	Registry  registry.Config `env:", prefix=REGISTRY_"`
 }
+
+// Admin says who may do what on the admin port.
+type Admin struct{ admin.Config }
+
+// Validate returns every fault of the configuration.
+func (a *Admin) Validate() []error { return a.Faults("ENRICHER_ADMIN_") }
 
 // LoadSettings reads the settings from the environment. The error names every fault.
 func LoadSettings(ctx context.Context, env config.Environment) (Settings, error) {

@@ -7,6 +7,7 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/gateway"
 	"github.com/ringback/ringback/pkg/infomart/postgres"
@@ -54,6 +55,7 @@ func (s *StoreSettings) Validate() []error {
 type CommonSettings struct {
 	// AdminAddr is where /livez, /readyz, /metrics and /admin/accept are served: host:port.
 	AdminAddr string `env:"SINK_ADMIN_ADDR, default=:8081"`
+	Admin     Admin  `env:", prefix=SINK_ADMIN_"`
 	Sink      Config
 	Kafka     kafka.Config    `env:", prefix=KAFKA_"`
 	Registry  registry.Config `env:", prefix=REGISTRY_"`
@@ -74,6 +76,12 @@ type Settings struct {
 
 // storePrefixes are those of the variables that say where the store is.
 var storePrefixes = []string{"STORE_", "POSTGRES_", "INFOMART_"}
+
+// Admin says who may do what on the admin port.
+type Admin struct{ admin.Config }
+
+// Validate returns every fault of the configuration.
+func (a *Admin) Validate() []error { return a.Faults("SINK_ADMIN_") }
 
 // LoadSettings reads the settings of the sink of that name from the environment. The error names every
 // fault.

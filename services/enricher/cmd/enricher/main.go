@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
@@ -71,10 +70,9 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
-		mux := http.NewServeMux()
-		mux.Handle("/", admin.Handler(admin.Probes{Ready: ready}, metrics))
-		mux.Handle(admin.AcceptPath, admin.AcceptHandler(accept))
-		return admin.Serve(ctx, settings.AdminAddr, mux)
+		return admin.Run(ctx, settings.AdminAddr, settings.Admin.Config, admin.Surface{
+			Probes: admin.Probes{Ready: ready}, Metrics: metrics, Accept: accept, Logger: logger,
+		})
 	})
 	g.Go(func() error {
 		rights := acl.Enricher(settings.Enricher.Group, settings.Enricher.Ticks)

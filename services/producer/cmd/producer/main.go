@@ -67,7 +67,9 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		cancel(admin.Serve(telling, settings.AdminAddr, admin.Handler(admin.Probes{Ready: ready}, metrics)))
+		cancel(admin.Run(telling, settings.AdminAddr, settings.Admin.Config, admin.Surface{
+			Probes: admin.Probes{Ready: ready}, Metrics: metrics, Logger: logger,
+		}))
 	}()
 	defer func() {
 		stopTelling()

@@ -7,7 +7,6 @@ package main
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -53,10 +52,9 @@ func run(ctx context.Context, name string, env config.Environment, logger *slog.
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
-		mux := http.NewServeMux()
-		mux.Handle("/", admin.Handler(admin.Probes{Ready: w.ready}, metrics))
-		mux.Handle(admin.AcceptPath, admin.AcceptHandler(w.accept))
-		return admin.Serve(ctx, s.AdminAddr, mux)
+		return admin.Run(ctx, s.AdminAddr, s.Admin.Config, admin.Surface{
+			Probes: admin.Probes{Ready: w.ready}, Metrics: metrics, Accept: w.accept, Logger: logger,
+		})
 	})
 	g.Go(func() error { return w.run(ctx) })
 	return g.Wait()
