@@ -3,11 +3,14 @@ package gateway
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strings"
 	"time"
 
@@ -21,6 +24,8 @@ type Config struct {
 	URL string `env:"TSERVER_GATEWAY_URL" empty:"refused"`
 	// TokenFile holds the bearer token; it is read again when the gateway answers 401 or 403.
 	TokenFile string `env:"TSERVER_GATEWAY_TOKEN_FILE" empty:"no token is sent"`
+	// CAFile holds the authorities that the gateway's certificate may come from, in PEM.
+	CAFile string `env:"TSERVER_GATEWAY_CA_FILE" empty:"the system's authorities"`
 	// Timeout bounds one send, from connecting to the whole answer. 0 is the default.
 	Timeout time.Duration `env:"TSERVER_GATEWAY_TIMEOUT, default=10s"`
 	// MaxConnections bounds the connections to the gateway, idle or not; a send that finds none free waits. 0 is
@@ -43,6 +48,9 @@ func (c *Config) Validate() []error {
 	if _, err := readToken(c.TokenFile); err != nil {
 		faults = append(faults, fmt.Errorf("TSERVER_GATEWAY_TOKEN_FILE: %w", err))
 	}
+	if _, err := c.tls(); err != nil {
+		faults = append(faults, fmt.Errorf("TSERVER_GATEWAY_CA_FILE: %w", err))
+	}
 	if c.Timeout < 0 {
 		faults = append(faults, errors.New("TSERVER_GATEWAY_TIMEOUT: must not be negative"))
 	}
@@ -50,6 +58,23 @@ func (c *Config) Validate() []error {
 		faults = append(faults, errors.New("TSERVER_GATEWAY_MAX_CONNECTIONS: must not be negative"))
 	}
 	return faults
+}
+
+// tls is how the gateway is known.
+func (c *Config) tls() (*tls.Config, error) {
+	t := &tls.Config{MinVersion: tls.VersionTLS12}
+	if c.CAFile == "" {
+		return t, nil
+	}
+	pem, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	t.RootCAs = x509.NewCertPool()
+	if !t.RootCAs.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s holds no certificate in PEM", c.CAFile)
+	}
+	return t, nil
 }
 
 // Client sends to one gateway. It may be used from many goroutines; it keeps their connections.
@@ -86,6 +111,10 @@ func New(cfg Config, options ...Option) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	known, err := cfg.tls()
+	if err != nil {
+		return nil, fault.Misconfigf("gateway: TSERVER_GATEWAY_CA_FILE: %w", err)
+	}
 	conns := cmp.Or(cfg.MaxConnections, 64)
 	c := &Client{
 		base:    base,
@@ -94,6 +123,7 @@ func New(cfg Config, options ...Option) (*Client, error) {
 		transport: &http.Transport{
 			Proxy:               http.ProxyFromEnvironment,
 			DialContext:         (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			TLSClientConfig:     known,
 			TLSHandshakeTimeout: 5 * time.Second,
 			MaxConnsPerHost:     conns,
 			MaxIdleConns:        conns,

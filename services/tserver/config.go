@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/servertls"
 )
 
 // Config is the simulator's configuration. The zero value of each field takes the field's default.
@@ -19,8 +20,9 @@ type Config struct {
 	Log string `env:"TSERVER_SIM_LOG, default=tserver.log"`
 	// LogMaxBytes is the size at which [Log] is put aside, its name followed by .000001 and so on; no file is ever deleted. 0: never.
 	LogMaxBytes int64 `env:"TSERVER_SIM_LOG_MAX_BYTES, default=0" unit:"bytes"`
-	// TokenFile holds the bearer tokens that are let in, one a line.
-	TokenFile string `env:"TSERVER_SIM_TOKEN_FILE" empty:"everybody is let in"`
+	// TokenFile holds the bearer tokens that are let in, one a line: token [name].
+	TokenFile string           `env:"TSERVER_SIM_TOKEN_FILE" empty:"everybody is let in"`
+	TLS       servertls.Config `env:", prefix=TSERVER_SIM_"`
 	// MaxBody bounds a request's body. 0 is the default.
 	MaxBody int64 `env:"TSERVER_SIM_MAX_BODY, default=1048576" unit:"bytes"`
 	// TimeZone is the zone of the log's wall clock, as of the IANA database.
@@ -78,6 +80,7 @@ func (c *Config) Validate() []error {
 	if _, err := readTokens(full.TokenFile); err != nil {
 		faults = append(faults, err)
 	}
+	faults = append(faults, full.TLS.Faults("TSERVER_SIM_")...)
 	if full.LogMaxBytes < 0 {
 		faults = append(faults, errors.New("TSERVER_SIM_LOG_MAX_BYTES: must not be negative"))
 	}

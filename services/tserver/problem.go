@@ -1,15 +1,12 @@
 package tserver
 
 import (
-	"bytes"
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"strconv"
-	"strings"
 
+	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/fault"
 )
 
@@ -65,23 +62,14 @@ func appendJSONString(b []byte, s string) []byte {
 	return append(b, '"')
 }
 
-// readTokens reads the tokens of a file, one a line; empty lines and those that begin with # do not count.
-func readTokens(file string) ([][]byte, error) {
+// readTokens reads the tokens of a file; without one there are none, and everybody is let in.
+func readTokens(file string) (*auth.Tokens, error) {
 	if file == "" {
 		return nil, nil
 	}
-	raw, err := os.ReadFile(file)
+	tokens, err := auth.OpenTokens(file)
 	if err != nil {
 		return nil, fault.Misconfigf("TSERVER_SIM_TOKEN_FILE: %w", err)
-	}
-	var tokens [][]byte
-	for line := range bytes.Lines(raw) {
-		if line = bytes.TrimSpace(line); len(line) > 0 && line[0] != '#' {
-			tokens = append(tokens, line)
-		}
-	}
-	if len(tokens) == 0 {
-		return nil, fault.Misconfigf("TSERVER_SIM_TOKEN_FILE: holds no token")
 	}
 	return tokens, nil
 }
@@ -90,12 +78,10 @@ func (s *Server) authorized(r *http.Request) bool {
 	if s.tokens == nil {
 		return true
 	}
-	scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
-	known := false
-	for _, token := range s.tokens {
-		if subtle.ConstantTimeCompare(token, []byte(strings.TrimSpace(given))) == 1 {
-			known = true
-		}
+	token, ok := auth.Bearer(r.Header.Get("Authorization"))
+	if !ok {
+		return false
 	}
-	return known && strings.EqualFold(scheme, "Bearer")
+	_, err := s.tokens.Verify(r.Context(), token)
+	return err == nil
 }

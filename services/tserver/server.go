@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/tserverlog"
 )
@@ -20,7 +21,7 @@ type Server struct {
 	cfg       Config
 	zone      *time.Location
 	now       func() time.Time
-	tokens    [][]byte
+	tokens    *auth.Tokens // nil: everybody is let in
 	requester tserverlog.Client
 	clients   *registry
 	faults    atomic.Pointer[Faults]
@@ -88,6 +89,10 @@ func New(cfg Config, options ...Option) (*Server, error) {
 	if s.listener, err = net.Listen("tcp", cfg.Addr); err != nil {
 		return nil, errors.Join(fault.Misconfigf("tserver: listen: %w", err), s.journal.close())
 	}
+	tcp := s.listener
+	if s.listener, err = cfg.TLS.Listen(tcp, func(err error) { s.http.ErrorLog.Printf("the former certificate stays: %v", err) }); err != nil {
+		return nil, errors.Join(err, tcp.Close(), s.journal.close())
+	}
 	return s, nil
 }
 
@@ -95,7 +100,12 @@ func New(cfg Config, options ...Option) (*Server, error) {
 func (s *Server) Addr() string { return s.listener.Addr().String() }
 
 // URL is the base URL of the gateway contract.
-func (s *Server) URL() string { return "http://" + s.Addr() }
+func (s *Server) URL() string {
+	if s.cfg.TLS.Enabled() {
+		return "https://" + s.Addr()
+	}
+	return "http://" + s.Addr()
+}
 
 // SetFaults replaces what the simulator gets wrong on purpose.
 func (s *Server) SetFaults(f Faults) { s.faults.Store(&f) }

@@ -294,7 +294,7 @@ func TestNewNamesTheFault(t *testing.T) {
 		"log in use":    {tserver.Config{Addr: "127.0.0.1:0", Log: filepath.Join(dir, "running.log")}, "another process writes it"},
 		"no directory":  {tserver.Config{Addr: "127.0.0.1:0", Log: filepath.Join(dir, "none", "x.log")}, "tserver: log: "},
 		"no token file": {tserver.Config{Addr: "127.0.0.1:0", Log: filepath.Join(dir, "a.log"), TokenFile: filepath.Join(dir, "none")}, "TSERVER_SIM_TOKEN_FILE: "},
-		"no token":      {tserver.Config{Addr: "127.0.0.1:0", Log: filepath.Join(dir, "a.log"), TokenFile: empty}, "TSERVER_SIM_TOKEN_FILE: holds no token"},
+		"no token":      {tserver.Config{Addr: "127.0.0.1:0", Log: filepath.Join(dir, "a.log"), TokenFile: empty}, "holds no token"},
 	} {
 		_, err := tserver.New(c.cfg)
 		require.ErrorContains(t, err, c.text, name)
