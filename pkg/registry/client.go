@@ -35,6 +35,7 @@ type Client struct {
 
 	schemas sync.Map // schema id -> string
 	flight  singleflight.Group
+	lookups lookups
 }
 
 // New returns a client. It does not connect yet; an error is a misconfiguration.
@@ -100,7 +101,7 @@ func (c *Client) Register(ctx context.Context, subject, schema string) (id int, 
 	if err != nil {
 		return 0, err
 	}
-	c.schemas.Store(id, schema)
+	c.keep(id, schema)
 	return id, nil
 }
 
@@ -109,11 +110,23 @@ func (c *Client) Register(ctx context.Context, subject, schema string) (id int, 
 // an outage (unreachable, 5xx, no answer in time), a misconfiguration (access refused).
 func (c *Client) SchemaByID(ctx context.Context, id int) (string, error) {
 	if s, ok := c.schemas.Load(id); ok {
+		c.lookups.known.Add(1)
 		return s.(string), nil
 	}
 	// One caller's cancellation must not fail the others who wait for the same answer.
 	ch := c.flight.DoChan(strconv.Itoa(id), func() (any, error) {
-		return c.fetch(context.WithoutCancel(ctx), id) // each address has Config.Timeout
+		s, err := c.fetch(context.WithoutCancel(ctx), id) // each address has Config.Timeout
+		switch {
+		case err == nil:
+			c.lookups.fetched.Add(1)
+		case errors.Is(err, ErrUnknownSchema):
+			c.lookups.unknown.Add(1)
+		case errors.Is(err, ErrUnsupportedSchema):
+			c.lookups.unsupported.Add(1)
+		default:
+			c.lookups.failed.Add(1)
+		}
+		return s, err
 	})
 	select {
 	case r := <-ch:
@@ -151,8 +164,14 @@ func (c *Client) fetch(ctx context.Context, id int) (string, error) {
 	if s.Type != sr.TypeAvro || len(s.References) > 0 {
 		return "", fmt.Errorf("schema %d: %w", id, ErrUnsupportedSchema)
 	}
-	c.schemas.Store(id, s.Schema)
+	c.keep(id, s.Schema)
 	return s.Schema, nil
+}
+
+func (c *Client) keep(id int, schema string) {
+	if _, there := c.schemas.Swap(id, schema); !there {
+		c.lookups.schemas.Add(1)
+	}
 }
 
 // classify gives a failed request its class. What the registry wrote is cut short: it

@@ -36,6 +36,8 @@ type Position struct {
 type Due[T any] struct {
 	What T
 	At   int64 // milliseconds
+	// Event is the offset of the session's own event that made it due; -1 where a deadline did.
+	Event int64
 }
 
 // SetAside is a record that is dead-lettered: its index in the batch, and why.
@@ -60,6 +62,7 @@ type Effects struct {
 
 	IgnoredParameters int
 	TimedOut          int
+	Ended             []callback.Type // of each FINAL the terminal event; empty where the session timed out
 }
 
 // Partition holds the sessions of one partition of the lifecycle topic. It is not
@@ -224,7 +227,7 @@ func (p *Partition) read(i int, r *Record, fx *Effects) error {
 		return nil
 	}
 	p.pos.Applied++
-	p.collect(&out, r, fx)
+	p.collect(&out, r, r.Offset, fx)
 	p.settle(s)
 	return nil
 }
@@ -292,17 +295,18 @@ func (p *Partition) evaluate(slot uint32, r *Record, flush bool, fx *Effects) er
 	if s.TimedOut && !before {
 		fx.TimedOut++
 	}
-	p.collect(&out, r, fx)
+	p.collect(&out, r, -1, fx)
 	p.settle(s)
 	return nil
 }
 
-func (p *Partition) collect(out *Outputs, r *Record, fx *Effects) {
+func (p *Partition) collect(out *Outputs, r *Record, event int64, fx *Effects) {
 	for _, u := range out.UserEvents {
-		fx.UserEvents = append(fx.UserEvents, Due[callback.UserEvent]{u, r.Time})
+		fx.UserEvents = append(fx.UserEvents, Due[callback.UserEvent]{u, r.Time, event})
 	}
 	for _, a := range out.Attached {
-		fx.Attached = append(fx.Attached, Due[callback.AttachedData]{a, r.Time})
+		fx.Attached = append(fx.Attached, Due[callback.AttachedData]{a, r.Time, event})
 	}
 	fx.IgnoredParameters += out.IgnoredParameters
+	fx.Ended = append(fx.Ended, out.Ended...)
 }

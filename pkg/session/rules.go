@@ -45,6 +45,8 @@ type Outputs struct {
 	Attached   []callback.AttachedData
 	// IgnoredParameters counts request parameters of the wrong type in what was folded for a START.
 	IgnoredParameters int
+	// Ended has for each FINAL its terminal event, empty where the session timed out.
+	Ended []callback.Type
 }
 
 // Verdict says how an event ended.

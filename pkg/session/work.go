@@ -162,6 +162,12 @@ func (w *work) final(f *folded, cause callback.Cause) {
 	}
 	w.send(f, cause, true)
 	w.state.Dirty = false
+	switch cause {
+	case callback.CauseFinal:
+		w.out.Ended = append(w.out.Ended, f.events[f.Terminal].Type)
+	case callback.CauseTimeout:
+		w.out.Ended = append(w.out.Ended, "")
+	}
 }
 
 // close shrinks the state to its marker.

@@ -117,6 +117,8 @@ func (e *Enricher) Run(ctx context.Context) error {
 	return e.kafka.RunGroup(ctx, kafka.GroupConfig{
 		ID: e.cfg.Group, Topics: []string{topic.Lifecycle},
 		OnJoin: func(partitions int) {
+			e.metrics.joins.Inc()
+			e.metrics.assigned.Set(float64(partitions))
 			e.setJoined(nil)
 			if partitions == 0 {
 				e.release() // else the first takeover does
@@ -124,6 +126,7 @@ func (e *Enricher) Run(ctx context.Context) error {
 		},
 		OnOutage: func(err error) {
 			e.metrics.outages.Inc() // a member without partitions has nothing else that would count it
+			e.metrics.assigned.Set(0)
 			e.setJoined(err)
 		},
 	}, e.own)

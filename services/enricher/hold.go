@@ -20,6 +20,8 @@ func (o *owner) hold(ctx context.Context, h *poisonHold) error {
 	o.setStatus(o.number, false, fmt.Sprintf("paused before offset %d: more than half of the last records cannot be decoded (%s); accept them up to an offset, or mend the producer", h.offset, h.reason))
 	o.logger.ErrorContext(ctx, "partition paused: too many records cannot be decoded",
 		"topic", topic.Lifecycle, "partition", o.number, "offset", h.offset, "reason", string(h.reason))
+	o.metrics.paused.WithLabelValues(o.label).Set(1)
+	defer o.metrics.paused.WithLabelValues(o.label).Set(0)
 	select {
 	case upTo := <-h.accepted:
 		o.mu.Lock()

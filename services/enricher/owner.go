@@ -106,11 +106,13 @@ func (o *owner) poll(ctx context.Context) error {
 	switch {
 	case errors.Is(err, kafka.ErrOffsetOutOfRange):
 		// Never a silent jump: events were lost, or the topic is another one.
+		o.metrics.expired.Inc()
 		return fault.Misconfigf("enricher: partition %d of %s has no offset %d: its records have expired or the topic was recreated: %w", o.number, topic.Lifecycle, pos.Next, err)
 	case err != nil:
 		return err
 	}
 	if len(got.Records) == 0 && got.Next == pos.Next {
+		o.metrics.lag.WithLabelValues(o.label).Set(0)
 		o.setStatus(o.number, true, "")
 		return o.tick(ctx, p)
 	}
@@ -126,6 +128,7 @@ func (o *owner) poll(ctx context.Context) error {
 			return err
 		}
 	}
+	o.metrics.lag.WithLabelValues(o.label).Set(float64(max(0, got.LastStable-o.state.Position().Next)))
 	if hold != nil {
 		return o.hold(ctx, hold)
 	}
@@ -231,6 +234,7 @@ func (o *owner) park(ctx context.Context, why error) {
 	o.moved = make(chan struct{})
 	o.mu.Unlock()
 	o.setStatus(o.number, false, why.Error())
+	o.metrics.stopped.WithLabelValues(o.label).Set(1)
 	o.logger.ErrorContext(ctx, "partition stopped", "topic", topic.Lifecycle, "partition", o.number, "error", why)
 	<-ctx.Done()
 }
@@ -243,11 +247,7 @@ func (o *owner) leave() {
 	delete(o.paused, o.number)
 	delete(o.sessions, o.number)
 	o.mu.Unlock()
-	for _, phase := range phases {
-		o.metrics.sessions.DeleteLabelValues(o.label, phase)
-	}
-	o.metrics.stateBytes.DeleteLabelValues(o.label)
-	o.metrics.position.DeleteLabelValues(o.label)
+	o.metrics.forget(o.label)
 }
 
 var phases = [...]string{"open", "ended", "closed"}
@@ -278,6 +278,10 @@ func (o *owner) count(fx *session.Effects) {
 		UserEvents: int64(len(fx.UserEvents)), AttachedData: int64(len(fx.Attached)),
 	}
 	o.last = now
+	m.read.Add(float64(read.Read))
+	if read.Read > 0 { // else only transaction markers were passed
+		m.size.Observe(float64(read.Read))
+	}
 	m.records.WithLabelValues("applied").Add(float64(read.Applied))
 	m.records.WithLabelValues("already_applied").Add(float64(read.AlreadyApplied))
 	m.records.WithLabelValues("dead_lettered").Add(float64(read.DeadLettered))
@@ -289,6 +293,9 @@ func (o *owner) count(fx *session.Effects) {
 		m.userEvents.WithLabelValues(string(fx.UserEvents[i].What.Cause)).Inc()
 	}
 	m.attached.Add(float64(len(fx.Attached)))
+	for _, terminal := range fx.Ended {
+		m.ended.WithLabelValues(causeOf(terminal)).Inc()
+	}
 	m.ignored.Add(float64(fx.IgnoredParameters))
 	m.timedOut.Add(float64(fx.TimedOut))
 	held := o.state.Sessions()

@@ -16,7 +16,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
-// metric sums a metric over its labels.
+// metric sums a metric over its labels; of a histogram it is how often it was observed.
 func metric(t *testing.T, m *member, name string) float64 {
 	t.Helper()
 	families, err := m.metrics.Gather()
@@ -25,7 +25,7 @@ func metric(t *testing.T, m *member, name string) float64 {
 	for _, f := range families {
 		if f.GetName() == name {
 			for _, x := range f.GetMetric() {
-				sum += x.GetCounter().GetValue() + x.GetGauge().GetValue()
+				sum += x.GetCounter().GetValue() + x.GetGauge().GetValue() + float64(x.GetHistogram().GetSampleCount())
 			}
 		}
 	}
@@ -51,6 +51,10 @@ func TestMetricNames(t *testing.T) {
 	w.wait(m, topic.UserEvents)
 	require.Equal(t, 2.0, metric(t, m, "ringback_sink_records_read_total"))
 	require.Equal(t, 2.0, metric(t, m, "ringback_sink_records_total"), "invariant 2")
+	require.Equal(t, 1.0, metric(t, m, "ringback_sink_joins_total"))
+	require.Positive(t, metric(t, m, "ringback_sink_assigned_partitions"))
+	require.Equal(t, 1.0, metric(t, m, "ringback_sink_accept_to_store_seconds"), "what was set aside has no age")
+	require.Equal(t, 1.0, metric(t, m, "ringback_sink_event_to_store_seconds"))
 
 	families, err := m.metrics.Gather()
 	require.NoError(t, err)

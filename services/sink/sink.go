@@ -119,14 +119,21 @@ func (s *Sink) run(ctx context.Context) error {
 	}
 	group := kafka.GroupConfig{
 		ID: s.cfg.Group, Topics: topics,
-		OnOutage: func(err error) { s.joined(err) },
-		OnJoin:   func(int) { s.joined(nil) },
+		OnOutage: func(err error) {
+			s.metrics.Left()
+			s.joined(err)
+		},
+		OnJoin: func(partitions int) {
+			s.metrics.Joined(partitions)
+			s.joined(nil)
+		},
 	}
 	for {
 		err := s.kafka.RunGroup(ctx, group, s.own)
 		if ctx.Err() != nil {
 			return nil
 		}
+		s.metrics.Left()
 		s.joined(errJoining)
 		switch {
 		case errors.Is(err, infomart.ErrPositionMoved):

@@ -39,7 +39,11 @@ func (p *Partition[T]) apply(ctx context.Context, b *Batch[T], n int) error {
 	to := b.To
 	p.stored, p.pending, p.values = &to, p.pending[n:], p.values[min(n, len(p.values)):]
 	p.resume()
-	p.metrics.applied(p.cfg, n, len(b.SetAside), o, a.letters, time.Since(started))
+	now := time.Now()
+	p.metrics.applied(p.cfg, n, len(b.SetAside), o, a.letters, now.Sub(started))
+	for i := range b.Items {
+		p.metrics.aged(b.Items[i].Record, now)
+	}
 	p.metrics.position(p.cfg, to.Next, max(0, p.end-to.Next))
 	p.status.progress(to.Next)
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/infomart"
+	"github.com/ringback/ringback/pkg/kafka"
 )
 
 // Counts are a sink's totals since it started. Read equals the sum of Applied,
@@ -35,12 +36,17 @@ type Metrics struct {
 	retries     *prometheus.CounterVec
 	unknown     *prometheus.CounterVec
 	expiredC    *prometheus.CounterVec
+	resets      *prometheus.CounterVec
+	joins       prometheus.Counter
+	assigned    prometheus.Gauge
 	positionG   *prometheus.GaugeVec
 	lagG        *prometheus.GaugeVec
 	waitingG    *prometheus.GaugeVec
 	pausedG     *prometheus.GaugeVec
 	batch       prometheus.Histogram
 	applySecond prometheus.Histogram
+	eventAge    prometheus.Histogram
+	acceptAge   prometheus.Histogram
 
 	mu     sync.Mutex
 	counts Counts
@@ -72,19 +78,50 @@ func NewMetrics(sink string, r prometheus.Registerer) *Metrics {
 		unknown: counter("unknown_schema_retries_total", "Waits for a schema id that the registry does not know.", "topic"),
 		expiredC: counter("expired_offsets_total",
 			"Times that the last record applied, or records not yet read, were found removed by retention.", "topic"),
+		resets: counter("offset_resets_total",
+			"Times that a partition went on at the start of the log because records were removed before they were read (SINK_ACCEPT_EXPIRED).", "topic"),
+		joins: prometheus.NewCounter(prometheus.CounterOpts(opts("joins_total",
+			"Times that it joined the consumer group: once at the start, then once for each rebalance."))),
+		assigned:    prometheus.NewGauge(prometheus.GaugeOpts(opts("assigned_partitions", "Partitions that the consumer group has given to this member, of all its topics."))),
 		positionG:   gauge("position", "Next offset, as stored."),
 		lagG:        gauge("lag_records", "Offsets between the position and the end of what can be read."),
 		waitingG:    gauge("waiting", "1 while the partition waits for a dependency that is away."),
 		pausedG:     gauge("paused", "1 while the partition is paused because most of its records cannot be decoded."),
 		batch:       histogram("batch_records", "Records of a batch.", prometheus.ExponentialBuckets(1, 4, 7)),
 		applySecond: histogram("apply_seconds", "Time to make a batch durable, outages included.", prometheus.ExponentialBuckets(0.001, 2, 15)),
-		counts:      Counts{Outcomes: map[string]int64{}, Reasons: map[callback.Reason]int64{}},
+		eventAge: histogram("event_to_store_seconds",
+			"Time from the last event of the session, as its sender dates it, to the commit in the sink's store. What is imported late, or read again, counts too.", ages),
+		acceptAge: histogram("accept_to_store_seconds",
+			"Time from the producer's acceptance of the event, or from the deadline's record, that made the record due to the commit in the sink's store.", ages),
+		counts: Counts{Outcomes: map[string]int64{}, Reasons: map[callback.Reason]int64{}},
 	}
 	if r != nil {
-		r.MustRegister(m.read, m.records, m.states, m.reasons, m.retries, m.unknown, m.expiredC,
-			m.positionG, m.lagG, m.waitingG, m.pausedG, m.batch, m.applySecond)
+		r.MustRegister(m.read, m.records, m.states, m.reasons, m.retries, m.unknown, m.expiredC, m.resets, m.joins, m.assigned,
+			m.positionG, m.lagG, m.waitingG, m.pausedG, m.batch, m.applySecond, m.eventAge, m.acceptAge)
 	}
 	return m
+}
+
+// ages are the bounds of the times to the store: 5 ms to 3 h.
+var ages = prometheus.ExponentialBuckets(0.005, 2, 22)
+
+// Joined counts a generation of the group, with the number of partitions that it brought.
+func (m *Metrics) Joined(partitions int) {
+	m.joins.Inc()
+	m.assigned.Set(float64(partitions))
+}
+
+// Left says that it is not in the group.
+func (m *Metrics) Left() { m.assigned.Set(0) }
+
+// aged measures how old a record was when it became durable. Clocks of several machines
+// are compared, so less than nothing counts as nothing.
+func (m *Metrics) aged(rec *kafka.Record, now time.Time) {
+	m.acceptAge.Observe(max(0, now.Sub(rec.Time).Seconds()))
+	happened, _ := rec.Header(timeHeader)
+	if at, err := time.Parse(time.RFC3339Nano, string(happened)); err == nil {
+		m.eventAge.Observe(max(0, now.Sub(at).Seconds()))
+	}
 }
 
 // Counts returns the totals so far.
@@ -159,11 +196,13 @@ func (m *Metrics) retry(cfg Config, stage string) {
 
 func (m *Metrics) unknownSchema(cfg Config) { m.unknown.WithLabelValues(cfg.Key.Topic).Inc() }
 func (m *Metrics) expired(cfg Config)       { m.expiredC.WithLabelValues(cfg.Key.Topic).Inc() }
+func (m *Metrics) reset(cfg Config)         { m.resets.WithLabelValues(cfg.Key.Topic).Inc() }
 
 // begin shows the counters that alerts watch at 0, for an alert sees no growth from nothing.
 func (m *Metrics) begin(cfg Config) {
 	m.unknown.WithLabelValues(cfg.Key.Topic)
 	m.expiredC.WithLabelValues(cfg.Key.Topic)
+	m.resets.WithLabelValues(cfg.Key.Topic)
 }
 
 // forget drops the gauges of a partition that is no longer this sink's.

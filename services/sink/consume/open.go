@@ -13,8 +13,11 @@ import (
 	"github.com/ringback/ringback/pkg/poison"
 )
 
-// idHeader carries a record's CloudEvents id, by the Kafka binding in binary mode.
-const idHeader = "ce_id"
+// The headers of a record's CloudEvents id and time, by the Kafka binding in binary mode.
+const (
+	idHeader   = "ce_id"
+	timeHeader = "ce_time"
+)
 
 func eventID(rec *kafka.Record) string {
 	id, _ := rec.Header(idHeader)
@@ -74,6 +77,7 @@ func (p *Partition[T]) check(ctx context.Context, pos infomart.Position, start, 
 			return fault.Misconfigf("consume: %s: records from offset %d to %d were removed by retention before they were read; set SINK_ACCEPT_EXPIRED=true to go on without them",
 				p.cfg.name(), pos.Next, start-1)
 		}
+		p.metrics.reset(p.cfg)
 		p.logger.Error("records were removed by retention before they were read; going on at the start of the log", "from", pos.Next, "to", start-1)
 		return nil
 	}
