@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/integration/process"
@@ -43,15 +42,17 @@ func measureLatency(o options) func(context.Context, *environment, *report) erro
 		seen := &sightings{at: map[int64]time.Time{}}
 		over, watched := make(chan struct{}), make(chan error, 1)
 		go func() { watched <- seen.watch(ctx, env, over) }()
+		readable := env.watchUserEvents(ctx)
 		err = l.send(ctx, o)
 		if err == nil {
 			err = env.settled(ctx, l)
 		}
 		close(over)
-		if err := errors.Join(err, <-watched, stop()); err != nil {
+		read, failed := readable.stop()
+		if err := errors.Join(err, <-watched, failed, stop()); err != nil {
 			return err
 		}
-		took, err := env.hold(ctx, l, seen)
+		took, enriched, stored, err := env.hold(ctx, l, seen, read)
 		if err != nil {
 			return err
 		}
@@ -61,10 +62,17 @@ func measureLatency(o options) func(context.Context, *environment, *report) erro
 		if reached := float64(l.sent) / l.elapsed.Seconds(); reached < 0.9*float64(o.rate) {
 			of.Note += fmt.Sprintf("; THE RATE WAS NOT REACHED: %.0f events/s", reached)
 		}
-		r.Latencies = append(r.Latencies, of)
+		r.Latencies = append(r.Latencies, of,
+			stage("from the event to its 202", l.answered), stage("from 202 to the committed UserEvent", enriched), stage("from the committed UserEvent to the row", stored))
 		env.progress("latency: %d events sent in %s; of %d rows p50 %.1f ms, p99 %.1f ms", l.sent, l.elapsed, of.Count, of.P50, of.P99)
 		return nil
 	}
+}
+
+func stage(name string, took []time.Duration) latency {
+	of := newLatency(name, took)
+	of.Note = "a stage of the above"
+	return of
 }
 
 // startAll starts producer, enricher and infomart sink and waits until they are ready.
@@ -131,6 +139,7 @@ type load struct {
 
 	mu       sync.Mutex
 	accepted map[dueKey]time.Time // when the event that made it due was answered 202
+	answered []time.Duration      // how long the answers to such events took
 }
 
 // event is one to be sent at its time.
@@ -210,6 +219,7 @@ func (l *load) work(ctx context.Context, client *http.Client, queue <-chan event
 			return ctx.Err()
 		case <-timer.C:
 		}
+		asked := time.Now()
 		if err := post(ctx, client, l.url, "application/cloudevents+json", e.body); err != nil {
 			return err
 		}
@@ -217,6 +227,7 @@ func (l *load) work(ctx context.Context, client *http.Client, queue <-chan event
 			now := time.Now()
 			l.mu.Lock()
 			l.accepted[*e.due] = now
+			l.answered = append(l.answered, now.Sub(asked))
 			l.mu.Unlock()
 		}
 	}
@@ -239,75 +250,4 @@ func (env *environment) settled(ctx context.Context, l *load) error {
 		}
 		return err
 	})
-}
-
-// sightings are when the batches of the sink could first be seen, by audit key.
-type sightings struct {
-	at map[int64]time.Time
-}
-
-// watch looks for new audit keys all the time, and once more when it is over. Batches commit
-// side by side, so that a smaller key may come after a larger one.
-func (s *sightings) watch(ctx context.Context, env *environment, over <-chan struct{}) (err error) {
-	conn, err := env.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	highest, last := int64(0), false
-	for !last {
-		select {
-		case <-over:
-			last = true
-		case <-tick.C:
-		}
-		rows, err := conn.Query(ctx, "SELECT AUDIT_KEY::bigint FROM CTL_AUDIT_LOG WHERE AUDIT_KEY > $1::bigint", highest-500)
-		if err != nil {
-			return err
-		}
-		keys, err := pgx.CollectRows(rows, pgx.RowTo[int64])
-		if err != nil {
-			return err
-		}
-		now := time.Now()
-		for _, key := range keys {
-			if s.at[key].IsZero() {
-				s.at[key] = now
-			}
-			highest = max(highest, key)
-		}
-	}
-	return nil
-}
-
-// hold holds when rows were seen against when what they tell of was accepted.
-func (env *environment) hold(ctx context.Context, l *load, seen *sightings) (took []time.Duration, err error) {
-	conn, err := env.connect(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	rows, err := conn.Query(ctx, "SELECT SERVICE_ID, EVENT_SEQUENCE::bigint, CREATE_AUDIT_KEY::bigint FROM CALLBACK_FACT")
-	if err != nil {
-		return nil, err
-	}
-	var due dueKey
-	var audit int64
-	_, err = pgx.ForEachRow(rows, []any{&due.service, &due.sequence, &audit}, func() error {
-		if accepted, ok := l.accepted[due]; ok {
-			at, ok := seen.at[audit]
-			if !ok {
-				return fmt.Errorf("batch %d was never seen", audit)
-			}
-			took = append(took, at.Sub(accepted))
-			delete(l.accepted, due)
-		}
-		return nil
-	})
-	if err == nil && len(l.accepted) > 0 {
-		err = fmt.Errorf("%d UserEvents that were due have no row", len(l.accepted))
-	}
-	return took, err
 }
