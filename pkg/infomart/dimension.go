@@ -148,6 +148,13 @@ func references(refs []Ref, u *callback.UserEvent, tenant, day int64) []Ref {
 		if dbid := &u.KVPs[callback.KeyDimVQDBID]; dbid.Set {
 			ids = strconv.AppendInt(ids, dbid.Int, 10)
 		}
+		// One that brings a type is looked up though the queue is known: its row may lack it.
+		if u.KVPs[callback.KeyVQCfgTypeID].Set {
+			ids = append(ids, 'i')
+		}
+		if u.KVPs[callback.KeyVQCfgType].Set {
+			ids = append(ids, 'c')
+		}
 		ids = append(append(ids, '|'), name.Str...)
 		add(RefResource, 0)
 	}

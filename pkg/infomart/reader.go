@@ -40,6 +40,9 @@ type Reader interface {
 	AllFacts(ctx context.Context) iter.Seq2[Row, error]
 	// Discards returns STG_TRANSFORM_DISCARDS in the order of topic, partition, offset.
 	Discards(ctx context.Context) iter.Seq2[Row, error]
+	// Unsent are the UserEvents that T-Server was rightly not given, by SERVICE_ID and EVENT_SEQUENCE: too old, reporting
+	// disabled for their callback service, or refused as bad data.
+	Unsent(ctx context.Context) iter.Seq2[Row, error]
 	// Check looks for what must not be.
 	Check(ctx context.Context) (Check, error)
 }

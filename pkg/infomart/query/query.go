@@ -225,6 +225,12 @@ func (r *Reader) Discards(ctx context.Context) iter.Seq2[infomart.Row, error] {
 	return r.Rows(ctx, "SELECT * FROM STG_TRANSFORM_DISCARDS ORDER BY TOPIC, PARTITION_ID, OFFSET_ID")
 }
 
+// Unsent implements [infomart.Reader].
+func (r *Reader) Unsent(ctx context.Context) iter.Seq2[infomart.Row, error] {
+	return r.Rows(ctx, "SELECT SERVICE_ID, EVENT_SEQUENCE FROM RINGBACK_TSERVER_LEDGER WHERE EVENT_SEQUENCE > 0 AND STATE IN "+
+		fmt.Sprintf("('%s', '%s', '%s')", infomart.StateSkippedOld, infomart.StateDisabled, infomart.StateRefused))
+}
+
 // Check implements [infomart.Reader].
 func (r *Reader) Check(ctx context.Context) (infomart.Check, error) {
 	var c infomart.Check

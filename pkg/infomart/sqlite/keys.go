@@ -144,35 +144,43 @@ func (d *dimensions) day(start int64) (int64, error) {
 }
 
 // resource finds a virtual queue by its DBID where one is given, else by name. A row
-// that had only the name takes the DBID on.
+// that had only the name takes the DBID on, and one without a type the type: so that it
+// does not matter which of its UserEvents came first.
 func (d *dimensions) resource(r *infomart.Resource) (int64, error) {
+	const of = "SELECT RESOURCE_KEY FROM RESOURCE_ WHERE "
 	if r.DBID == nil {
 		// The oldest of the name: newer ones of other DBIDs do not change what it means.
-		row, err := d.db.row("SELECT RESOURCE_KEY FROM RESOURCE_ WHERE RESOURCE_NAME = ? AND RESOURCE_KEY > 0 ORDER BY RESOURCE_KEY LIMIT 1", r.Name)
-		if err != nil || row != nil {
-			return first(row), err
-		}
-		return d.insertResource(r)
+		row, err := d.db.row(of+"RESOURCE_NAME = ? AND RESOURCE_KEY > 0 ORDER BY RESOURCE_KEY LIMIT 1", r.Name)
+		return d.completed(row, r, err)
 	}
-	row, err := d.db.row("SELECT RESOURCE_KEY FROM RESOURCE_ WHERE RESOURCE_CFG_DBID = ?", *r.DBID)
-	if err != nil || row != nil {
-		return first(row), err
+	row, err := d.db.row(of+"RESOURCE_CFG_DBID = ?", *r.DBID)
+	if err == nil && row == nil {
+		row, err = d.db.row(of+"RESOURCE_NAME = ? AND RESOURCE_CFG_DBID IS NULL AND RESOURCE_KEY > 0", r.Name)
 	}
-	row, err = d.db.row("SELECT RESOURCE_KEY FROM RESOURCE_ WHERE RESOURCE_NAME = ? AND RESOURCE_CFG_DBID IS NULL AND RESOURCE_KEY > 0", r.Name)
+	return d.completed(row, r, err)
+}
+
+// completed gives the row that was found what it lacks, or makes one where none was.
+func (d *dimensions) completed(found []any, r *infomart.Resource, err error) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if row == nil {
+	if found == nil {
 		return d.insertResource(r)
+	}
+	lacking, err := d.db.row(`SELECT 1 FROM RESOURCE_ WHERE RESOURCE_KEY = ? AND (RESOURCE_CFG_DBID IS NULL AND ? IS NOT NULL
+		OR RESOURCE_CFG_TYPE_ID IS NULL AND ? IS NOT NULL OR RESOURCE_CFG_TYPE IS NULL AND ? IS NOT NULL)`, first(found), r.ID(), r.TypeID(), r.Type())
+	if err != nil || lacking == nil {
+		return first(found), err
 	}
 	audit, err := d.auditKey()
 	if err != nil {
 		return 0, err
 	}
-	_, err = d.db.exec(`UPDATE RESOURCE_ SET RESOURCE_CFG_DBID = ?, RESOURCE_CFG_TYPE_ID = COALESCE(?, RESOURCE_CFG_TYPE_ID),
-		RESOURCE_CFG_TYPE = COALESCE(?, RESOURCE_CFG_TYPE), UPDATE_AUDIT_KEY = ? WHERE RESOURCE_KEY = ?`,
-		*r.DBID, r.TypeID(), r.Type(), audit, first(row))
-	return first(row), err
+	_, err = d.db.exec(`UPDATE RESOURCE_ SET RESOURCE_CFG_DBID = COALESCE(RESOURCE_CFG_DBID, ?), RESOURCE_CFG_TYPE_ID = COALESCE(RESOURCE_CFG_TYPE_ID, ?),
+		RESOURCE_CFG_TYPE = COALESCE(RESOURCE_CFG_TYPE, ?), UPDATE_AUDIT_KEY = ? WHERE RESOURCE_KEY = ?`,
+		r.ID(), r.TypeID(), r.Type(), audit, first(found))
+	return first(found), err
 }
 
 func (d *dimensions) insertResource(r *infomart.Resource) (int64, error) {

@@ -193,6 +193,34 @@ func testResources(t *testing.T, b *bundle) {
 	require.Equal(t, infomart.Result{AlreadyApplied: 7}, result)
 }
 
+// testResourceType: a queue takes its type on from whichever UserEvent brings it, the first or a later one.
+func testResourceType(t *testing.T, b *bundle) {
+	typed := func(service, name string, dbid int64) *callback.UserEvent {
+		u := queue(service, name, dbid)
+		u.KVPs.SetInt(callback.KeyVQCfgTypeID, 1, -1)
+		u.KVPs.SetStr(callback.KeyVQCfgType, "CfgDN", -1)
+		return u
+	}
+	bare := func(service, name string, dbid int64) *callback.UserEvent {
+		u := queue(service, name, dbid)
+		u.KVPs[callback.KeyVQCfgTypeID], u.KVPs[callback.KeyVQCfgType] = callback.Value{}, callback.Value{}
+		return u
+	}
+	var position *infomart.Position
+	for _, u := range []*callback.UserEvent{
+		bare("by dbid", "VQ1", 10), typed("by dbid, typed", "VQ1", 10), bare("by dbid, bare again", "VQ1", 10),
+		bare("by name", "VQ2", 0), typed("by name, typed", "VQ2", 0),
+	} {
+		_, position = b.apply(t, Batch(position, u))
+	}
+	for _, service := range []string{"by dbid", "by dbid, bare again", "by name", "by name, typed"} {
+		row := b.latest(t, service)
+		require.EqualValues(t, 1, row["RESOURCE_CFG_TYPE_ID"], service)
+		require.Equal(t, "CfgDN", row["RESOURCE_CFG_TYPE"], service)
+	}
+	require.EqualValues(t, 3, b.counts(t).Tables["RESOURCE_"], "two queues and UNKNOWN")
+}
+
 func testResourceRace(t *testing.T, b *bundle) {
 	var group errgroup.Group
 	for i := range 6 {

@@ -58,6 +58,7 @@ func Run(t *testing.T, newDatabase func(t *testing.T) Database) {
 		"RaceForDimensions":     testRaceForDimensions,
 		"Dimensions":            testDimensions,
 		"Resources":             testResources,
+		"ResourceType":          testResourceType,
 		"ResourceRace":          testResourceRace,
 		"DateTime":              testDateTime,
 		"SetAside":              testSetAside,

@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -47,14 +48,19 @@ func (w *watched) String() string {
 	return w.buf.String()
 }
 
-// live starts ringback run and returns once it is up; stop ends it and returns its exit code.
+// live starts ringback run at a free port and returns once it is up; stop ends it and returns its exit code.
 func live(t *testing.T, dir string, args ...string) (screen *watched, stop func() int) {
+	t.Helper()
+	return start(t, dir, append([]string{"--addr", "127.0.0.1:0"}, args...)...)
+}
+
+func start(t *testing.T, dir string, args ...string) (screen *watched, stop func() int) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	screen = watch("press Ctrl-C to stop")
 	done := make(chan int, 1)
 	go func() {
-		done <- cli.Run(ctx, "test", append([]string{"run", "--data", dir, "--addr", "127.0.0.1:0"}, args...),
+		done <- cli.Run(ctx, "test", append([]string{"run", "--data", dir}, args...),
 			cli.IO{In: strings.NewReader(""), Out: io.Discard, Err: screen, Env: config.Environment{}})
 	}()
 	select {
@@ -127,6 +133,22 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 		}
 	}
 	require.Positive(t, found)
+}
+
+// Where nobody named an address and the default is taken, another is, and the banner says which.
+func TestTheDefaultAddressIsTaken(t *testing.T) {
+	t.Parallel()
+	taken, err := net.Listen("tcp", "127.0.0.1:8080")
+	if err == nil { // else somebody else has it, which is as good
+		defer taken.Close()
+	}
+	dir := t.TempDir()
+	screen, stop := start(t, dir)
+	e, err := pipeline.ReadEndpoints(dir)
+	require.NoError(t, err)
+	require.NotContains(t, e.HTTP, ":8080")
+	require.Contains(t, screen.String(), e.HTTP)
+	require.Zero(t, stop(), screen.String())
 }
 
 // A log that was put aside is read, too, whatever characters its directory's name holds.

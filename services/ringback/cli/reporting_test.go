@@ -50,4 +50,43 @@ func TestReportingOptionsHoldForEachCallbackService(t *testing.T) {
 		require.Contains(t, string(log), want)
 	}
 	require.NotContains(t, string(log), "'REPORTING'")
+
+	code, report, stderr := ringback(t, "", "verify", "--data", filepath.Join(dir, "data"))
+	require.Zero(t, code, report+stderr)
+	require.Contains(t, report, "1 UserEvents were not to be sent, says the ledger")
+}
+
+// verify knows what store-event-data keeps: it misses nothing else, and misses that.
+func TestVerifyByStoreEventData(t *testing.T) {
+	t.Parallel()
+	for mode, c := range map[string]struct {
+		keys, says, spoil, fails string
+	}{
+		"none": {says: "store-event-data is none", spoil: "DELETE FROM CALLBACK_FACT WHERE EVENT_SEQUENCE = 1", fails: "3. FAILED  CALLBACK_FACT"},
+		"conf": {
+			keys: "_CB_SERVICE_ID,_CB_FINAL_RECORD,_CB_DISPOSITION", says: "6 rows, of the 3 KVPs that store-event-data keeps, of 2 UserEvents",
+			spoil: "UPDATE G_CUSTOM_DATA_S SET Value = 'ANOTHER' WHERE KeyName = '_CB_DISPOSITION'", fails: "2. FAILED  G_CUSTOM_DATA_S",
+		},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			t.Parallel()
+			env := config.Environment{"INFOMART_STORE_EVENT_DATA": mode, "INFOMART_EVENT_DATA_KEYS": c.keys}
+			dir := t.TempDir()
+			do := func(args ...string) (int, string) {
+				var out, err bytes.Buffer
+				in := strings.NewReader(strings.Join(lines(t, "immediate"), "\n"))
+				code := cli.Run(t.Context(), "test", append(args, "--data", dir), cli.IO{In: in, Out: &out, Err: &err, Env: env})
+				return code, out.String() + err.String()
+			}
+			code, said := do("run", "--once", "--import", "-")
+			require.Zero(t, code, said)
+			code, said = do("verify")
+			require.Zero(t, code, said)
+			require.Contains(t, said, c.says)
+			spoilStore(c.spoil)(t, pipeline.PathsOf(dir))
+			code, said = do("verify")
+			require.Equal(t, cli.ExitFailed, code)
+			require.Contains(t, said, c.fails)
+		})
+	}
 }

@@ -23,6 +23,7 @@ type runOptions struct {
 	data, addr, admin string
 	files             []string
 	once              bool
+	anyAddr           bool // addr is the default, and another will do where it is taken
 }
 
 func runCommand(std IO, version string) *cobra.Command {
@@ -39,12 +40,15 @@ applied or dead-lettered in every sink, and prints one JSON object on standard
 output. Settle and offer-grace deadlines are then made due; sessions that go on
 stay open and are counted.`,
 		Args: exactly(cobra.NoArgs),
-		RunE: func(c *cobra.Command, _ []string) error { return run(c.Context(), &o, std, version) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			o.anyAddr = !c.Flags().Changed("addr")
+			return run(c.Context(), &o, std, version)
+		},
 	}
 	dataFlag(c, &o.data)
 	c.Flags().StringArrayVar(&o.files, "import", nil, "import this `file` of CloudEvents in JSON Lines; repeatable; - is standard input")
 	c.Flags().BoolVar(&o.once, "once", false, "stop when all that was imported has been dealt with")
-	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8080", "take events in over HTTP at this `address`; with --once at none")
+	c.Flags().StringVar(&o.addr, "addr", "127.0.0.1:8080", "take events in over HTTP at this `address`, or where it is not given and taken, at any free port; with --once at none")
 	c.Flags().StringVar(&o.admin, "admin-addr", "", "serve /livez, /readyz and /metrics at this `address`")
 	return c
 }
@@ -68,6 +72,11 @@ func run(ctx context.Context, o *runOptions, std IO, version string) (err error)
 	}
 	began := time.Now()
 	p, err := pipeline.Start(ctx, cfg)
+	if errors.Is(err, syscall.EADDRINUSE) && o.anyAddr && cfg.Addr != "" {
+		// Nobody asked for the default: what it shows now is in the banner.
+		cfg.Addr = "127.0.0.1:0"
+		p, err = pipeline.Start(ctx, cfg)
+	}
 	if errors.Is(err, syscall.EADDRINUSE) {
 		err = fmt.Errorf("%w; choose another with --addr, port 0 for any that is free", err)
 	}

@@ -22,8 +22,11 @@ func verifyCommand(std IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "make the guide's three checks: T-Server log, G_CUSTOM_DATA_S, CALLBACK_FACT",
-		Args:  exactly(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return verifyData(c.Context(), data, asJSON, std) },
+		Long: `verify makes the checks of the guide's "Verify Reporting Data" on what ringback run
+left in its directory. INFOMART_STORE_EVENT_DATA and INFOMART_EVENT_DATA_KEYS must be
+what they were then: they say which KVPs G_CUSTOM_DATA_S has.`,
+		Args: exactly(cobra.NoArgs),
+		RunE: func(c *cobra.Command, _ []string) error { return verifyData(c.Context(), data, asJSON, std) },
 	}
 	dataFlag(c, &data)
 	c.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -35,6 +38,14 @@ func verifyData(ctx context.Context, dir string, asJSON bool, std IO) error {
 	if _, err := os.Stat(paths.Store); err != nil {
 		return fault.Misconfigf("verify: %s holds no store: %w", dir, err)
 	}
+	settings, err := pipeline.LoadSettings(ctx, std.Env)
+	if err != nil {
+		return err
+	}
+	kept, err := settings.EventData.Select()
+	if err != nil {
+		return err
+	}
 	store, err := sqlite.OpenReader(ctx, sqlite.Config{Path: paths.Store})
 	if err != nil {
 		return err
@@ -45,7 +56,7 @@ func verifyData(ctx context.Context, dir string, asJSON bool, std IO) error {
 		return err
 	}
 	defer closeLog()
-	report, err := verify.Run(ctx, log, store)
+	report, err := verify.Run(ctx, log, store, kept)
 	if err != nil {
 		return err
 	}

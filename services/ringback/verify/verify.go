@@ -26,6 +26,7 @@ type Store interface {
 	AllFacts(ctx context.Context) iter.Seq2[infomart.Row, error]
 	AllCustomData(ctx context.Context) iter.Seq2[infomart.CustomData, error]
 	Discards(ctx context.Context) iter.Seq2[infomart.Row, error]
+	Unsent(ctx context.Context) iter.Seq2[infomart.Row, error]
 	Check(ctx context.Context) (infomart.Check, error)
 }
 
@@ -65,11 +66,15 @@ func (r *Report) OK() bool {
 
 type digest [16]byte
 
-// Run makes the checks. log is the T-Server log, oldest file first.
-func Run(ctx context.Context, log io.Reader, store Store) (Report, error) {
-	v := verifier{store: store, logged: map[string]map[digest]bool{}}
+// Run makes the checks. log is the T-Server log, oldest file first; kept are the KVPs that the
+// store keeps in G_CUSTOM_DATA_S (store-event-data): nothing can be said of the others there.
+func Run(ctx context.Context, log io.Reader, store Store, kept []callback.KVP) (Report, error) {
+	v := verifier{store: store, kept: map[string]bool{}, logged: map[string]map[digest]bool{}}
+	for _, k := range kept {
+		v.kept[k.String()] = true
+	}
 	for _, step := range []func(context.Context) error{
-		func(context.Context) error { return v.readLog(log) }, v.readCustomData, v.readRows, v.services, v.soundness,
+		func(context.Context) error { return v.readLog(log) }, v.readCustomData, v.readRows, v.readUnsent, v.services, v.soundness,
 	} {
 		if err := step(ctx); err != nil {
 			return Report{}, fmt.Errorf("verify: %w", err)
@@ -80,12 +85,14 @@ func Run(ctx context.Context, log io.Reader, store Store) (Report, error) {
 
 type verifier struct {
 	store  Store
-	logged map[string]map[digest]bool // user data of each UserEvent in the log, by service id
+	kept   map[string]bool            // names of the KVPs that are stored
+	logged map[string]map[digest]bool // what of each UserEvent in the log is stored, by service id
 
 	custom map[int64]digest            // what is stored of each UserEvent, by PRODUCER_BATCH_ID
 	rows   map[string]map[int32]rowRef // facts and discards, by service id and EVENT_SEQUENCE
+	unsent map[string]map[int32]bool   // what the ledger says was rightly not distributed, by the same
 
-	events, repeated, stored int
+	events, repeated, stored, withheld int
 
 	logCheck, customCheck, factCheck Check
 }
@@ -93,6 +100,7 @@ type verifier struct {
 // readLog reads the UserEvents that T-Server distributed.
 func (v *verifier) readLog(log io.Reader) error {
 	v.logCheck.Name, v.customCheck.Name, v.factCheck.Name = "T-Server log", "G_CUSTOM_DATA_S", "CALLBACK_FACT"
+	whole := map[digest]bool{}
 	for m, err := range tserverlog.UserEvents(log) {
 		if err != nil {
 			return fmt.Errorf("T-Server log: %w", err)
@@ -107,17 +115,22 @@ func (v *verifier) readLog(log io.Reader) error {
 			continue
 		}
 		pairs := make([]string, len(m.UserData))
+		var kept []string
 		for i := range m.UserData {
 			pairs[i] = m.UserData[i].Key + "\x00" + m.UserData[i].Text()
+			if v.kept[m.UserData[i].Key] {
+				kept = append(kept, pairs[i])
+			}
 		}
-		d := sum(pairs)
 		if v.logged[id] == nil {
 			v.logged[id] = map[digest]bool{}
 		}
-		if v.logged[id][d] {
+		d := sum(pairs)
+		if whole[d] {
 			v.repeated++ // sent again, or a correction that takes another back
 		}
-		v.logged[id][d] = true
+		whole[d] = true
+		v.logged[id][sum(kept)] = true
 	}
 	return nil
 }
@@ -138,7 +151,9 @@ func (v *verifier) readCustomData(ctx context.Context) error {
 		}
 		pairs := make([]string, 0, len(data.Values))
 		for k, value := range data.Values {
-			pairs = append(pairs, k+"\x00"+value)
+			if v.kept[k] {
+				pairs = append(pairs, k+"\x00"+value)
+			}
 		}
 		v.custom[data.Source] = sum(pairs)
 	}
@@ -171,6 +186,24 @@ func (v *verifier) readRows(ctx context.Context) error {
 	return nil
 }
 
+// readUnsent reads which UserEvents T-Server was rightly not given.
+func (v *verifier) readUnsent(ctx context.Context) error {
+	v.unsent = map[string]map[int32]bool{}
+	for row, err := range v.store.Unsent(ctx) {
+		if err != nil {
+			return err
+		}
+		id, _ := row["SERVICE_ID"].(string)
+		sequence, _ := row["EVENT_SEQUENCE"].(int64)
+		if v.unsent[id] == nil {
+			v.unsent[id] = map[int32]bool{}
+		}
+		v.unsent[id][int32(sequence)] = true
+		v.withheld++
+	}
+	return nil
+}
+
 // services compares, service by service, what the log and the tables have.
 func (v *verifier) services(context.Context) error {
 	for _, id := range keys(v.rows) {
@@ -196,12 +229,16 @@ func (v *verifier) service(id string) {
 		}
 		d, ok := v.custom[int64(source)]
 		if !ok {
-			v.customCheck.problem("service %s: UserEvent %d has no row", id, n)
-			continue
+			if len(v.kept) == callback.NumKVPs {
+				v.customCheck.problem("service %s: UserEvent %d has no row", id, n)
+				continue
+			}
+			d = sum(nil) // none of its KVPs is kept
+		} else {
+			v.stored++
 		}
-		v.stored++
 		stored[d] = true
-		if !v.logged[id][d] {
+		if !v.logged[id][d] && !v.unsent[id][n] {
 			v.logCheck.problem("service %s: UserEvent %d was not distributed with the KVPs that are stored", id, n)
 		}
 	}
@@ -237,14 +274,25 @@ func (v *verifier) report(ctx context.Context) (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("verify: %w", err)
 	}
-	if v.events == 0 {
+	if v.events == 0 && v.withheld == 0 {
 		v.logCheck.problem("no EventUserEvent in it")
 	}
 	if counts.Facts == 0 && counts.Discards == 0 {
 		v.factCheck.problem("it has no row, and nothing was discarded")
 	}
-	v.logCheck.conclude("%d EventUserEvent for %d services, %d of them with the values of an earlier one", v.events, len(v.logged), v.repeated)
-	v.customCheck.conclude("%d rows, one for each KVP of %d UserEvents", counts.CustomData, v.stored)
+	withheld := ""
+	if v.withheld > 0 {
+		withheld = fmt.Sprintf("; %d UserEvents were not to be sent, says the ledger", v.withheld)
+	}
+	v.logCheck.conclude("%d EventUserEvent for %d services, %d of them with the values of an earlier one%s", v.events, len(v.logged), v.repeated, withheld)
+	switch len(v.kept) {
+	case 0:
+		v.customCheck.conclude("store-event-data is none: nothing is kept to be compared")
+	case callback.NumKVPs:
+		v.customCheck.conclude("%d rows, one for each KVP of %d UserEvents", counts.CustomData, v.stored)
+	default:
+		v.customCheck.conclude("%d rows, of the %d KVPs that store-event-data keeps, of %d UserEvents", counts.CustomData, len(v.kept), v.stored)
+	}
 	v.factCheck.conclude("%d rows for %d services, %d of which have ended; %d UserEvents made none, and STG_TRANSFORM_DISCARDS says why",
 		counts.Facts, counts.Services, counts.Finals, counts.Discards)
 	return Report{Checks: []Check{v.logCheck, v.customCheck, v.factCheck}}, nil
