@@ -137,9 +137,16 @@ capabilities: {drop: [ALL]}
 {{- if and $v.migrations.user (not $v.migrations.existingSecret) }}{{ $faults = append $faults "migrations.existingSecret: is required with migrations.user" }}{{ end }}
 {{- if and $v.migrations.existingSecret (not $v.migrations.user) }}{{ $faults = append $faults "migrations.user: is required with migrations.existingSecret" }}{{ end }}
 {{- if $v.producer.enabled }}
-{{- if and $v.producer.auth.disabled $v.producer.auth.existingSecret }}{{ $faults = append $faults "producer.auth: is disabled although a Secret with tokens is given" }}{{ end }}
-{{- if not (or $v.producer.auth.disabled $v.producer.auth.existingSecret) }}{{ $faults = append $faults "producer.auth.existingSecret: is required: the Secret with the bearer tokens" }}{{ end }}
+{{- $mode := $v.producer.auth.mode }}
+{{- $tokens := or (eq $mode "token") (eq $mode "both") }}
+{{- $oidc := or (eq $mode "oidc") (eq $mode "both") }}
+{{- if and $tokens (not $v.producer.auth.existingSecret) }}{{ $faults = append $faults "producer.auth.existingSecret: is required: the Secret with the bearer tokens" }}{{ end }}
+{{- if and (not $tokens) $v.producer.auth.existingSecret }}{{ $faults = append $faults (printf "producer.auth.mode: is %s although a Secret with tokens is given" $mode) }}{{ end }}
+{{- if and $oidc (not (and $v.producer.auth.oidc.issuer $v.producer.auth.oidc.audience)) }}{{ $faults = append $faults "producer.auth.oidc: issuer and audience are required" }}{{ end }}
+{{- if and (not $oidc) $v.producer.auth.oidc.issuer }}{{ $faults = append $faults (printf "producer.auth.mode: is %s although an OpenID provider is given" $mode) }}{{ end }}
+{{- if and (eq (toString $v.producer.config.PRODUCER_MASK_NUMBERS) "hash") (not $v.producer.mask.existingSecret) }}{{ $faults = append $faults "producer.mask.existingSecret: is required with PRODUCER_MASK_NUMBERS: hash" }}{{ end }}
 {{- end }}
+{{- if and $v.admin.profile (not $v.admin.existingSecret) }}{{ $faults = append $faults "admin.existingSecret: is required with admin.profile" }}{{ end }}
 {{- if $v.sinkTserver.enabled }}
 {{- if not $v.sinkTserver.gateway.url }}{{ $faults = append $faults "sinkTserver.gateway.url: is required" }}{{ end }}
 {{- if not $v.sinkTserver.switch }}{{ $faults = append $faults "sinkTserver.switch: is required: the switch of the reporting DN" }}{{ end }}
@@ -148,7 +155,7 @@ capabilities: {drop: [ALL]}
 {{- if not $v.ingress.host }}{{ $faults = append $faults "ingress.host: is required" }}{{ end }}
 {{- if not $v.ingress.tlsSecret }}{{ $faults = append $faults "ingress.tlsSecret: is required: tokens and personal data travel this way" }}{{ end }}
 {{- end }}
-{{- if and (or $v.ingress.enabled $v.gateway.enabled) $v.producer.auth.disabled }}{{ $faults = append $faults "producer.auth.disabled: not behind an Ingress or a Gateway" }}{{ end }}
+{{- if and (or $v.ingress.enabled $v.gateway.enabled) (eq $v.producer.auth.mode "off") }}{{ $faults = append $faults "producer.auth.mode: off: not behind an Ingress or a Gateway" }}{{ end }}
 {{- if and $v.gateway.enabled (not $v.gateway.parentRefs) }}{{ $faults = append $faults "gateway.parentRefs: is required" }}{{ end }}
 {{- if and (or $v.strimzi.topics.enabled $v.strimzi.users.enabled) (not $v.strimzi.cluster) }}{{ $faults = append $faults "strimzi.cluster: is required" }}{{ end }}
 {{- range include "ringback.components" . | fromYamlArray }}
