@@ -6,6 +6,7 @@ SERVICES := producer enricher sink tserver ringback
 GO ?= go
 DATA ?= ringback-data
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT := $(shell git rev-parse HEAD 2>/dev/null)
 # go vet is part of `make lint`; without DWARF the test binaries link faster.
 TEST_FLAGS ?= -race -timeout 10m -vet=off -ldflags=-w
 # Two thirds of the time of a first compilation are the optimiser and DWARF, for libraries that a
@@ -39,6 +40,18 @@ chaos: ## kills everything at random on real parts, and counts
 outage: ## takes each real part away under load, and feeds bad data
 	scripts/outage
 
+.PHONY: mutants
+mutants: ## takes each line away that enforces an invariant, and has a test on real parts notice
+	scripts/mutants
+
+.PHONY: examples-test
+examples-test: ## the subscribers' examples on a real Kafka and schema registry
+	scripts/examples-test
+
+.PHONY: chart-test
+chart-test: ## chart, alerts and compose file, on a real Kubernetes API server
+	scripts/chart-test
+
 .PHONY: kafka-up
 kafka-up: ## start a real Apache Kafka (KRaft) on free ports; its address is in .cache/kafka/run/bootstrap
 	scripts/kafka-up
@@ -65,7 +78,7 @@ registry-down: ## stop it and remove its data
 
 .PHONY: lint
 lint: bin/staticcheck ## gofmt, go vet, staticcheck
-	@out=$$(gofmt -l $(MODULES) integration deploy scripts); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
+	@out=$$(gofmt -l $(MODULES) integration deploy scripts examples); if [ -n "$$out" ]; then echo "not formatted:"; echo "$$out"; exit 1; fi
 	$(GO) vet $(PACKAGES)
 	$(GO) vet -tags realkafka,realpostgres,realregistry $(PACKAGES)
 	cd integration && GOWORK=off $(GO) vet -tags realkafka,realcluster,containers ./... && GOWORK=off ../bin/staticcheck -tags realkafka,realcluster,containers ./...
@@ -79,6 +92,7 @@ generate: ## code, DDL and documents from the schemas
 	$(GO) run ./schemas/generate
 	cd pkg/infomart && $(GO) run ./ddl/generate
 	$(GO) run ./deploy/generate/main.go
+	$(GO) run ./services/ringback/configuration/generate
 
 .PHONY: verify
 verify: verify-generated verify-modules ## what is generated is committed, and each module builds alone
@@ -88,6 +102,7 @@ verify-generated:
 	$(GO) run ./schemas/generate -check
 	cd pkg/infomart && $(GO) run ./ddl/generate -check
 	$(GO) run ./deploy/generate/main.go -check
+	$(GO) run ./services/ringback/configuration/generate -check
 	scripts/chart-metrics
 
 .PHONY: verify-modules
@@ -97,7 +112,7 @@ verify-modules:
 .PHONY: build
 build: ## the binaries, in ./bin
 	@mkdir -p bin
-	@for s in $(SERVICES); do $(GO) build -trimpath -ldflags "-X main.version=$(VERSION)" -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
+	@for s in $(SERVICES); do $(GO) build -trimpath -ldflags "-X main.version=$(VERSION) -X github.com/ringback/ringback/pkg/build.commit=$(COMMIT)" -o bin/$$s ./services/$$s/cmd/$$s || exit 1; done
 
 .PHONY: bench
 bench: ## benchmarks of the fold, the codecs, the enricher loop and both stores; BENCH narrows them

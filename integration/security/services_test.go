@@ -22,8 +22,10 @@ import (
 	"github.com/ringback/ringback/pkg/embedded/registry"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
+	schemaregistry "github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/services/ringback/scenario"
+	ascode "github.com/ringback/ringback/services/ringback/topics"
 	"github.com/ringback/ringback/services/tserver"
 )
 
@@ -162,6 +164,24 @@ func rights(t *testing.T, service string) []acl.Right {
 
 var running = []string{"producer", "enricher", "sink-infomart", "sink-tserver"}
 
+// topicsAsCode: who keeps the topics needs no more than the rights that are written down, to make them as to alter them.
+func (w *world) topicsAsCode(ctx context.Context, t *testing.T) {
+	t.Helper()
+	schemas, err := schemaregistry.New(schemaregistry.Config{URL: w.services.Parts.Registry})
+	require.NoError(t, err)
+	at := &ascode.Place{Kafka: connect(t, w.password(t, "topics", "PLAIN")), Registry: schemas}
+	defer schemas.Close()
+	want := ascode.Size{Partitions: partitions, Replication: 1, MinInSync: 1}.Want()
+	for _, retention := range []string{"3600000", want.Topics[0].Config["retention.ms"]} {
+		want.Topics[0].Config["retention.ms"] = retention
+		plan, err := ascode.Make(ctx, at, want)
+		require.NoError(t, err)
+		require.False(t, plan.Same())
+		require.NoError(t, plan.Apply(ctx, at))
+		require.NoError(t, ascode.Settled(ctx, at, want))
+	}
+}
+
 // TestRealServicesRunWithTheirRights: with exactly the rights that are written down, events go all the
 // way, bad records become dead letters, and the operator reads them.
 func TestRealServicesRunWithTheirRights(t *testing.T) {
@@ -171,8 +191,7 @@ func TestRealServicesRunWithTheirRights(t *testing.T) {
 	for _, s := range acl.Services() {
 		w.grant(ctx, t, s.Name, s.Rights...)
 	}
-	// Who creates the topics needs no more than that, and finds them here.
-	require.NoError(t, connect(t, w.password(t, "topics", "PLAIN")).EnsureTopics(ctx, topic.Specs(partitions, 1)))
+	w.topicsAsCode(ctx, t)
 
 	p := w.start(ctx, t)
 	w.send(ctx, t, p.url, "agent-reason")

@@ -33,11 +33,12 @@ const (
 	Create          Operation = 5
 	Describe        Operation = 8
 	DescribeConfigs Operation = 10
+	AlterConfigs    Operation = 11
 	IdempotentWrite Operation = 12
 )
 
 var operations = map[Operation]string{
-	Read: "READ", Write: "WRITE", Create: "CREATE", Describe: "DESCRIBE", DescribeConfigs: "DESCRIBE_CONFIGS", IdempotentWrite: "IDEMPOTENT_WRITE",
+	Read: "READ", Write: "WRITE", Create: "CREATE", Describe: "DESCRIBE", DescribeConfigs: "DESCRIBE_CONFIGS", AlterConfigs: "ALTER_CONFIGS", IdempotentWrite: "IDEMPOTENT_WRITE",
 }
 
 func (o Operation) String() string { return operations[o] }

@@ -76,12 +76,12 @@ func Operator() []Right {
 	return []Right{on(Read, Topic, topic.DeadLetters)}
 }
 
-// Topics is what whoever creates the topics needs, and checks how they are configured. No service
-// does: they start where the topics are.
+// Topics is what ringback topics apply needs: to create the topics, to see how they are configured, and
+// to put that right. No service does: they start where the topics are.
 func Topics() []Right {
 	var rights []Right
 	for _, spec := range topic.Specs(1, 1) {
-		rights = append(rights, on(Create, Topic, spec.Name), on(Describe, Topic, spec.Name), on(DescribeConfigs, Topic, spec.Name))
+		rights = append(rights, on(Create, Topic, spec.Name), on(Describe, Topic, spec.Name), on(DescribeConfigs, Topic, spec.Name), on(AlterConfigs, Topic, spec.Name))
 	}
 	return rights
 }
