@@ -10,14 +10,19 @@ import (
 	"net/url"
 	"strings"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // maxAnswer bounds an answer's body, in bytes; a longer one is cut, and so is no answer of the contract.
 const maxAnswer = 64 << 10
 
 // post sends body and reads the answer. Where call is not empty, path is followed by it and /user-data.
-func (c *Client) post(ctx context.Context, op, path, call string, body *body, ref int32) (Ack, error) {
+func (c *Client) post(ctx context.Context, op, path, call string, body *body, ref int32) (_ Ack, err error) {
+	ctx, span := tracing.Start(ctx, op, trace.SpanKindClient)
+	defer func() { span.End(err) }()
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	u := *c.base
@@ -70,6 +75,7 @@ func (c *Client) send(ctx context.Context, u *url.URL, body *body, token string)
 	if token != "" {
 		req.Header["Authorization"] = []string{"Bearer " + token}
 	}
+	tracing.Inject(ctx, req.Header)
 	return c.transport.RoundTrip(req)
 }
 

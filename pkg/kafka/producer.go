@@ -8,7 +8,10 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
+
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // ProducerConfig bounds a producer. The zero value of each field takes its default.
@@ -95,6 +98,7 @@ func (p *Producer) Produce(ctx context.Context, recs []Record) []Delivery {
 	if len(recs) == 0 {
 		return nil
 	}
+	ctx, span := tracing.Start(ctx, "send "+recs[0].Topic, trace.SpanKindProducer)
 	b := &produceCall{deliveries: make([]Delivery, len(recs)), undecided: len(recs), done: make(chan struct{})}
 	now := p.cfg.Now().UnixMilli()
 	batches := map[*partitionQueue][]queued{}
@@ -125,7 +129,18 @@ func (p *Producer) Produce(ctx context.Context, recs []Record) []Delivery {
 	case <-ctx.Done():
 		b.abandon(ctx.Err())
 	}
+	span.End(failureOf(b.deliveries))
 	return b.deliveries
+}
+
+// failureOf is the first error there is.
+func failureOf(deliveries []Delivery) error {
+	for i := range deliveries {
+		if err := deliveries[i].Err; err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // queueFor finds the queue of the partition that rec belongs to.

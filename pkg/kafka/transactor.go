@@ -13,9 +13,11 @@ import (
 	"github.com/segmentio/kafka-go/protocol/addpartitionstotxn"
 	"github.com/segmentio/kafka-go/protocol/endtxn"
 	"github.com/segmentio/kafka-go/protocol/txnoffsetcommit"
+	"go.opentelemetry.io/otel/trace"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // Txn is what one transaction writes.
@@ -80,10 +82,12 @@ func (c *Client) NewTransactor(ctx context.Context, transactionalID string) (*Tr
 // ErrOutcomeUnknown end the Transactor's use: whoever still owns the input, which Generation.Check
 // tells, makes a new one and reads its state and position again. ErrRebalanced: the group has given
 // the partition away.
-func (t *Transactor) Commit(ctx context.Context, txn Txn) error {
+func (t *Transactor) Commit(ctx context.Context, txn Txn) (err error) {
 	if len(txn.Records) == 0 && (txn.Group == nil || len(txn.Group.Offsets) == 0) {
 		return nil
 	}
+	ctx, span := tracing.Start(ctx, "commit transaction", trace.SpanKindProducer)
+	defer func() { span.End(err) }()
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.dead != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -26,6 +27,8 @@ type Deps struct {
 	Registerer prometheus.Registerer
 	// Logger takes what someone must act on; nil discards it.
 	Logger *slog.Logger
+	// Tracer makes a span of each batch; nil makes none.
+	Tracer *tracing.Tracer
 	// Now is the wall clock, by which a quiet partition is given a tick; nil is time.Now.
 	Now func() time.Time
 }
@@ -38,6 +41,7 @@ type Enricher struct {
 	logger     *slog.Logger
 	now        func() time.Time
 	metrics    *metrics
+	tracer     *tracing.Tracer
 	partitions int
 
 	ticks *kafka.Producer
@@ -89,7 +93,7 @@ func New(cfg Config, deps Deps) (*Enricher, error) {
 		return nil, fault.Misconfigf("enricher: %w", joined(faults))
 	}
 	e := &Enricher{
-		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now,
+		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now, tracer: deps.Tracer,
 		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{}, parked: map[int32]error{},
 		moved: make(chan struct{}), sessions: map[int32]session.Sessions{},
 	}

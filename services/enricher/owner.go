@@ -12,6 +12,7 @@ import (
 	"github.com/ringback/ringback/pkg/poison"
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -171,7 +172,9 @@ func (o *owner) tick(ctx context.Context, p *session.Partition) error {
 // cannot be done, the state is thrown away: it is ahead of the changelog.
 func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session.Record, next int64) (err error) {
 	p := o.state
+	ctx, span := tracing.Batch(ctx, o.tracer, "enrich", raw, tracing.Messaging("process", topic.Lifecycle, o.number)...)
 	defer func() {
+		span.End(err)
 		if err != nil {
 			o.forget()
 		}

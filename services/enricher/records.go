@@ -3,6 +3,7 @@ package enricher
 import (
 	"context"
 	"errors"
+	"sort"
 	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -12,6 +13,7 @@ import (
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -114,12 +116,14 @@ func (o *owner) encode(raw []kafka.Record, fx *session.Effects, letterSize int) 
 	}
 	for i := range fx.UserEvents {
 		r, err := o.codec.UserEvent(&fx.UserEvents[i].What)
+		r.Headers = appendTrace(r.Headers, raw, fx.UserEvents[i].Event)
 		if err := add(r, err, fx.UserEvents[i].At); err != nil {
 			return nil, err
 		}
 	}
 	for i := range fx.Attached {
 		r, err := o.codec.AttachedData(&fx.Attached[i].What)
+		r.Headers = appendTrace(r.Headers, raw, fx.Attached[i].Event)
 		if err := add(r, err, fx.Attached[i].At); err != nil {
 			return nil, err
 		}
@@ -142,4 +146,22 @@ func (o *owner) encode(raw []kafka.Record, fx *session.Effects, letterSize int) 
 	r, err := o.codec.Position(fx.Position)
 	r.Partition = o.number
 	return out, add(r, err, 0)
+}
+
+// appendTrace hands on the trace of the event that made a record due; what a deadline made due
+// belongs to none. It is the log's own, and not the span of this run (invariant 3).
+func appendTrace(headers []kafka.Header, raw []kafka.Record, event int64) []kafka.Header {
+	if event < 0 {
+		return headers
+	}
+	i := sort.Search(len(raw), func(i int) bool { return raw[i].Offset >= event })
+	parent, state := tracing.Carried(raw[i].Header)
+	if parent == nil {
+		return headers
+	}
+	headers = append(headers, kafka.Header{Key: tracing.Parent, Value: parent})
+	if state != nil {
+		headers = append(headers, kafka.Header{Key: tracing.State, Value: state})
+	}
+	return headers
 }

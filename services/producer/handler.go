@@ -29,7 +29,9 @@ const (
 // events answers POST /v1/events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
+	r, span := s.tracer.Request(r, "/v1/events")
 	mode, status := s.takeIn(w, r, start)
+	span.Answered(status)
 	s.metrics.answered(mode, status, s.now().Sub(start))
 }
 

@@ -16,6 +16,7 @@ import (
 	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/auth/oidc"
 	"github.com/ringback/ringback/pkg/fault"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // Deps is what a Server works with.
@@ -25,6 +26,7 @@ type Deps struct {
 	// Reachable says why events could not be written just now; nil: nobody asks. Server.Ready asks it.
 	Reachable  func(ctx context.Context) error
 	Registerer prometheus.Registerer // takes the metrics; nil: none
+	Tracer     *tracing.Tracer       // makes a span of each request; nil: none
 	Logger     *slog.Logger          // nil: nothing is logged
 	Now        func() time.Time      // nil: time.Now
 }
@@ -38,6 +40,7 @@ type Server struct {
 	verifier  auth.Verifier  // nil: whoever asks may write
 	rates     *rates
 	metrics   *metrics
+	tracer    *tracing.Tracer
 	reachable func(ctx context.Context) error
 	logger    *slog.Logger
 	now       func() time.Time
@@ -60,6 +63,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 	s := &Server{
 		cfg:       cfg,
 		reachable: deps.Reachable,
+		tracer:    deps.Tracer,
 		logger:    deps.Logger,
 		now:       deps.Now,
 		slots:     make(chan struct{}, cfg.MaxInFlight),

@@ -15,6 +15,7 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/services/sink/consume"
 )
 
@@ -28,6 +29,8 @@ type Deps struct {
 	Letters consume.DeadLetters
 	// Registerer takes the metrics; nil exposes none.
 	Registerer prometheus.Registerer
+	// Tracer makes a span of each batch; nil makes none.
+	Tracer *tracing.Tracer
 	// Logger takes what someone must act on; nil discards it.
 	Logger *slog.Logger
 }
@@ -85,6 +88,7 @@ func newSink(name, component string, cfg Config, deps Deps, batchRecords int) (*
 		}),
 		owned: map[TopicPartition]*consume.Status{}, next: map[TopicPartition]int64{}, moved: make(chan struct{}), group: errJoining,
 	}
+	s.shape.Tracer = deps.Tracer
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

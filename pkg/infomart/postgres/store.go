@@ -9,10 +9,13 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/infomart"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 var (
@@ -95,11 +98,13 @@ func (s *Store) Close() error {
 
 // transaction runs f in one transaction, which it commits where f returns nil. A
 // database that has not done it in the configured time is taken for away.
-func (s *Store) transaction(ctx context.Context, doing string, f func(context.Context, pgx.Tx) error) error {
+func (s *Store) transaction(ctx context.Context, doing string, f func(context.Context, pgx.Tx) error) (err error) {
+	ctx, span := tracing.Start(ctx, doing, trace.SpanKindClient, attribute.String("db.system.name", "postgresql"))
+	defer func() { span.End(err) }()
 	bounded, cancel := context.WithTimeout(ctx, s.cfg.Timeout)
 	defer cancel()
 	var own error // of f itself, which has its class
-	err := pgx.BeginFunc(bounded, s.pool, func(tx pgx.Tx) error {
+	err = pgx.BeginFunc(bounded, s.pool, func(tx pgx.Tx) error {
 		err := f(bounded, tx)
 		var hook *hookError
 		if errors.As(err, &hook) {

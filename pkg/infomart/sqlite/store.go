@@ -11,11 +11,14 @@ import (
 	"sync"
 
 	"github.com/pressly/goose/v3"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/trace"
 	_ "modernc.org/sqlite" // the driver "sqlite"
 
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/infomart"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 //go:embed migrations/*.sql
@@ -132,7 +135,9 @@ func (s *Store) Close() error {
 var errDone = errors.New("sqlite: nothing to commit")
 
 // transaction runs f in one transaction, which it commits where f returns nil.
-func (s *Store) transaction(ctx context.Context, doing string, f func(*session) error) error {
+func (s *Store) transaction(ctx context.Context, doing string, f func(*session) error) (err error) {
+	ctx, span := tracing.Start(ctx, doing, trace.SpanKindClient, attribute.String("db.system.name", "sqlite"))
+	defer func() { span.End(err) }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := ctx.Err(); err != nil {
@@ -146,7 +151,7 @@ func (s *Store) transaction(ctx context.Context, doing string, f func(*session) 
 		s.conn, s.session = conn, newSession()
 	}
 	clean := false
-	err := s.conn.Raw(func(dc any) error {
+	err = s.conn.Raw(func(dc any) error {
 		conn, ok := dc.(driver.ConnPrepareContext)
 		if !ok {
 			return fmt.Errorf("the driver's connection %T does not prepare", dc)

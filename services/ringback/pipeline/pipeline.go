@@ -28,6 +28,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
 	"github.com/ringback/ringback/services/producer"
@@ -47,6 +48,8 @@ type Config struct {
 	// Enricher, EventData and the services' own settings come from the environment.
 	Settings Settings
 	Logger   *slog.Logger
+	// Tracer makes the spans of all parts; nil makes none.
+	Tracer *tracing.Tracer
 }
 
 // Pipeline is everything running.
@@ -216,7 +219,7 @@ func (p *Pipeline) startTServer(_ context.Context, cfg *Config) error {
 }
 
 func (p *Pipeline) startServices(_ context.Context, cfg *Config) error {
-	e, err := enricher.New(cfg.Settings.Enricher, enricher.Deps{Kafka: p.client, Codec: p.codec, Registerer: p.Metrics, Logger: cfg.Logger})
+	e, err := enricher.New(cfg.Settings.Enricher, enricher.Deps{Kafka: p.client, Codec: p.codec, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer})
 	if err != nil {
 		return err
 	}
@@ -248,7 +251,7 @@ func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 	}
 	settings := cfg.Settings.Producer
 	settings.Addr, settings.Auth, settings.TokensFile = cfg.Addr, producer.AuthToken, p.Paths.Token
-	server, err := producer.New(settings, producer.Deps{Encoder: p.codec, Publisher: p.records, Registerer: p.Metrics, Logger: cfg.Logger})
+	server, err := producer.New(settings, producer.Deps{Encoder: p.codec, Publisher: p.records, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer})
 	if err != nil {
 		return err
 	}

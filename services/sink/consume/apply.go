@@ -11,6 +11,7 @@ import (
 	"github.com/ringback/ringback/pkg/deadletter"
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // application is one batch on its way into the store, over as many tries as it takes.
@@ -24,10 +25,12 @@ type application[T any] struct {
 
 // apply makes the first n pending records and the position after them durable,
 // waiting out outages, and counts how they ended (invariant 2).
-func (p *Partition[T]) apply(ctx context.Context, b *Batch[T], n int) error {
+func (p *Partition[T]) apply(ctx context.Context, b *Batch[T], n int) (err error) {
 	started := time.Now()
 	p.readAhead(ctx, len(p.pending)-n)
 	a := &application[T]{p: p, batch: b, records: p.pending[:n], letters: make(map[int64]*callback.DeadLetter)}
+	ctx, span := tracing.Batch(ctx, p.cfg.Tracer, "sink "+p.cfg.Sink, a.records, tracing.Messaging("process", p.cfg.Key.Topic, p.cfg.Key.Partition)...)
+	defer func() { span.End(err) }()
 	if err := a.settle(ctx); err != nil {
 		return err
 	}

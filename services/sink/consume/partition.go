@@ -10,6 +10,7 @@ import (
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/poison"
+	"github.com/ringback/ringback/pkg/tracing"
 )
 
 // ErrOutOfRange is what a Log's Fetch returns for an offset that the log does not hold.
@@ -97,6 +98,8 @@ type Config struct {
 	// AcceptExpired lets a partition go on at the start of the log where records
 	// were removed before they were read. Without it that is a misconfiguration.
 	AcceptExpired bool
+	// Tracer makes a span of each batch; nil makes none.
+	Tracer *tracing.Tracer
 }
 
 // Partition works through one partition from its stored position.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/admin"
@@ -22,6 +23,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/service"
+	"github.com/ringback/ringback/pkg/tracing/otlp"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
 )
@@ -54,6 +56,12 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	defer schemas.Close()
 	metrics := prometheus.NewRegistry()
 	built.Register(metrics)
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), schemas)
+	tracer, stopTracing, err := otlp.Start(ctx, env, "ringback-enricher", built.Version, logger)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	var running atomic.Pointer[enricher.Enricher]
 	ready := func() error {
 		if e := running.Load(); e != nil {
@@ -83,7 +91,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 		if err != nil {
 			return err
 		}
-		e, err := enricher.New(settings.Enricher, enricher.Deps{Kafka: client, Codec: codec, Registerer: metrics, Logger: logger})
+		e, err := enricher.New(settings.Enricher, enricher.Deps{Kafka: client, Codec: codec, Registerer: metrics, Tracer: tracer, Logger: logger})
 		if err != nil {
 			return err
 		}

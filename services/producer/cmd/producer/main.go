@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 
 	"github.com/ringback/ringback/pkg/admin"
 	"github.com/ringback/ringback/pkg/build"
@@ -21,6 +22,7 @@ import (
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/tracing/otlp"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/producer"
 )
@@ -53,6 +55,12 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	defer schemas.Close()
 	metrics := prometheus.NewRegistry()
 	built.Register(metrics)
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), schemas)
+	tracer, stopTracing, err := otlp.Start(ctx, env, "ringback-producer", built.Version, logger)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 
 	// Health is told from the first moment to the last, through waiting and draining.
 	var server atomic.Pointer[producer.Server]
@@ -85,7 +93,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	}
 	publisher := client.NewProducer(settings.Queue)
 	s, err := producer.New(settings.Producer, producer.Deps{
-		Encoder: codec, Publisher: publisher, Registerer: metrics, Logger: logger,
+		Encoder: codec, Publisher: publisher, Registerer: metrics, Tracer: tracer, Logger: logger,
 		Reachable: func(ctx context.Context) error {
 			_, err := client.Partitions(ctx, topic.Lifecycle)
 			return err

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -60,11 +61,20 @@ func TestRun(t *testing.T) {
 	defer client.Close()
 	require.NoError(t, client.EnsureTopics(ctx, topic.Specs(1, 1)))
 
+	spans := make(chan string, 100)
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		spans <- r.URL.Path + " " + r.Header.Get("Content-Type") + " " + string(body)
+	}))
+	defer collector.Close()
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL) // the SDK reads it by itself
+
 	addr, admin := freeAddr(t), freeAddr(t)
 	ran := make(chan error)
 	go func() {
 		ran <- run(ctx, config.Environment{
-			"PRODUCER_ADDR": addr, "PRODUCER_ADMIN_ADDR": admin, "PRODUCER_AUTH": "off",
+			"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL,
+			"PRODUCER_ADDR":               addr, "PRODUCER_ADMIN_ADDR": admin, "PRODUCER_AUTH": "off",
 			"KAFKA_BROKERS": b.Addrs()[0], "REGISTRY_URL": reg.URL(),
 		}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
@@ -98,11 +108,20 @@ func TestRun(t *testing.T) {
 	status, text := get(t, "http://"+admin+"/metrics")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, text, `ringback_producer_events_total{outcome="accepted",reason=""} 1`)
+	require.Contains(t, text, "ringback_registry_schemas ")
+	require.Contains(t, text, "go_goroutines ")
 	require.Regexp(t, `ringback_build_info\{.*version="v1"\} 1`, text)
 	status, _ = get(t, "http://"+admin+"/livez")
 	require.Equal(t, http.StatusOK, status)
 	stop()
 	require.NoError(t, <-ran)
+
+	// The last spans are sent before the process ends. Strings lie as they are in protobuf.
+	sent := <-spans
+	require.Contains(t, sent, "/v1/traces application/x-protobuf ")
+	for _, text := range []string{"ringback-producer", "POST /v1/events", "send callback.lifecycle.v1"} {
+		require.Contains(t, sent, text)
+	}
 }
 
 // Invariant 7: a registry that is away is waited for; meanwhile the process lives, and says that it is not ready.

@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ringback/ringback/pkg/admin"
@@ -17,6 +18,7 @@ import (
 	"github.com/ringback/ringback/pkg/config"
 	"github.com/ringback/ringback/pkg/garbage"
 	"github.com/ringback/ringback/pkg/service"
+	"github.com/ringback/ringback/pkg/tracing/otlp"
 	"github.com/ringback/ringback/services/sink"
 )
 
@@ -46,7 +48,14 @@ func run(ctx context.Context, name string, env config.Environment, logger *slog.
 	}
 	metrics := prometheus.NewRegistry()
 	built.Register(metrics)
+	metrics.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	tracer, stopTracing, err := otlp.Start(ctx, env, "ringback-sink-"+name, built.Version, logger)
+	if err != nil {
+		return err
+	}
+	defer stopTracing()
 	w := newWorker(name, s, metrics, logger)
+	w.tracer = tracer
 	defer w.close()
 
 	g, ctx := errgroup.WithContext(ctx)

@@ -20,6 +20,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
+	"github.com/ringback/ringback/pkg/tracing"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/sink"
 )
@@ -36,6 +37,7 @@ type worker struct {
 	cfg     *sink.Settings
 	metrics *prometheus.Registry
 	logger  *slog.Logger
+	tracer  *tracing.Tracer
 	closers []func() error
 
 	mu       sync.Mutex
@@ -96,6 +98,7 @@ func (s *worker) build(ctx context.Context) (*sink.Sink, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() error { schemas.Close(); return nil })
+	s.metrics.MustRegister(schemas)
 	var codec *wire.Codec
 	if err := s.await(ctx, "the schema registry", func() (err error) { codec, err = wire.New(ctx, schemas); return err }); err != nil {
 		return nil, err
@@ -111,7 +114,7 @@ func (s *worker) build(ctx context.Context) (*sink.Sink, error) {
 		return letters.Close(closing)
 	})
 	deps := sink.Deps{
-		Kafka: client, Decoder: codec, Letters: deadletter.NewWriter(codec, letters), Registerer: s.metrics, Logger: s.logger,
+		Kafka: client, Decoder: codec, Letters: deadletter.NewWriter(codec, letters), Registerer: s.metrics, Tracer: s.tracer, Logger: s.logger,
 	}
 	if s.name == sink.Infomart {
 		return sink.NewInfomart(s.cfg.Sink, db, deps)
@@ -145,6 +148,7 @@ func (s *worker) open(ctx context.Context) (store, error) {
 		return nil, err
 	}
 	s.closers = append(s.closers, func() error { db.Close(); return nil })
+	s.metrics.MustRegister(db.Metrics())
 	return db, nil
 }
 
