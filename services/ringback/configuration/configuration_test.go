@@ -101,7 +101,7 @@ func TestEveryServiceIsChecked(t *testing.T) {
 		"sink migrate":    {"did you mean POSTGRES_HOST?", "STORE_TIMEOUT: must not be negative"},
 		"ringback run":    {"ENRICHER_SETTLE: must be over 0", "INFOMART_STORE_EVENT_DATA: must be none, conf or all", "did you mean TSERVER_REP_USEREVENT_DN?"},
 		"ringback topics": {"KAFKA_BROKERS: ", "did you mean REGISTRY_URL?", "REGISTRY_PASSWORD_FILE: is required with"},
-		"tserver":         {"TSERVER_SIM_TOKEN_FILE: open", "TSERVER_SIM_OUTAGE: must be true or false", "did you mean TSERVER_SIM_LOG?"},
+		"tserver":         {"TSERVER_SIM_TOKEN_FILE: token file: open", "TSERVER_SIM_OUTAGE: must be true or false", "did you mean TSERVER_SIM_LOG?"},
 	}
 	require.Len(t, good, len(Services()))
 	for _, s := range Services() {
