@@ -6,11 +6,11 @@ import "go.opentelemetry.io/otel/trace"
 // It is nil unless it is of the form that W3C gives, so that no other text travels in its place
 // (invariant 10). A CloudEvent's own, by the CloudEvents extension, stands in for a missing one.
 func Carried(header func(key string) ([]byte, bool)) (parent, state []byte) {
-	for _, prefix := range []string{"", "ce_"} {
-		if parent, _ = header(prefix + Parent); !wellFormed(parent) {
+	for _, names := range [...][2]string{{Parent, State}, {"ce_" + Parent, "ce_" + State}} {
+		if parent, _ = header(names[0]); !wellFormed(parent) {
 			continue
 		}
-		state, _ = header(prefix + State)
+		state, _ = header(names[1])
 		if len(state) > maxState {
 			return parent, nil
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -29,6 +30,8 @@ type Deps struct {
 	Logger *slog.Logger
 	// Tracer makes a span of each batch; nil makes none.
 	Tracer *tracing.Tracer
+	// Watch is told that the partitions go on; nil: nobody is.
+	Watch *watchdog.Watch
 	// Now is the wall clock, by which a quiet partition is given a tick; nil is time.Now.
 	Now func() time.Time
 }
@@ -42,6 +45,7 @@ type Enricher struct {
 	now        func() time.Time
 	metrics    *metrics
 	tracer     *tracing.Tracer
+	watch      *watchdog.Watch
 	partitions int
 
 	ticks *kafka.Producer
@@ -49,6 +53,7 @@ type Enricher struct {
 	mu     sync.Mutex
 	kept   map[int32]*session.Partition // states of partitions that may come back unchanged
 	status map[int32]status             // of the partitions owned now
+	loops  map[int32]*watchdog.Loop     // of the partitions owned now
 	moved  chan struct{}                // closed and replaced when a position moves
 	next   map[int32]int64              // next offset of every partition seen, for WaitFor
 	paused map[int32]*poisonHold        // partitions that wait for an operator
@@ -93,8 +98,8 @@ func New(cfg Config, deps Deps) (*Enricher, error) {
 		return nil, fault.Misconfigf("enricher: %w", joined(faults))
 	}
 	e := &Enricher{
-		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now, tracer: deps.Tracer,
-		kept: map[int32]*session.Partition{}, status: map[int32]status{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{}, parked: map[int32]error{},
+		cfg: cfg, kafka: deps.Kafka, codec: deps.Codec, logger: deps.Logger, now: deps.Now, tracer: deps.Tracer, watch: deps.Watch,
+		kept: map[int32]*session.Partition{}, status: map[int32]status{}, loops: map[int32]*watchdog.Loop{}, next: map[int32]int64{}, paused: map[int32]*poisonHold{}, parked: map[int32]error{},
 		moved: make(chan struct{}), sessions: map[int32]session.Sessions{},
 	}
 	if e.logger == nil {
@@ -248,4 +253,5 @@ func (e *Enricher) setStatus(n int32, ready bool, reason string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.status[n] = status{ready, reason}
+	e.loops[n].Beat() // each poll and each try comes by here
 }

@@ -21,6 +21,8 @@ func (o *owner) hold(ctx context.Context, h *poisonHold) error {
 	o.logger.ErrorContext(ctx, "partition paused: too many records cannot be decoded",
 		"topic", topic.Lifecycle, "partition", o.number, "offset", h.offset, "reason", string(h.reason))
 	o.metrics.paused.WithLabelValues(o.label).Set(1)
+	o.loop.Rest()
+	defer o.loop.Beat()
 	defer o.metrics.paused.WithLabelValues(o.label).Set(0)
 	select {
 	case upTo := <-h.accepted:

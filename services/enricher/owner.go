@@ -13,6 +13,7 @@ import (
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -31,6 +32,7 @@ type owner struct {
 	state  *session.Partition
 	poison poison.Window
 	label  string
+	loop   *watchdog.Loop
 
 	last     session.Position     // as last counted
 	accepted int64                // offset up to which an operator has accepted bad records
@@ -40,6 +42,10 @@ type owner struct {
 // own is called for each assigned partition; its context ends with the assignment.
 func (e *Enricher) own(ctx context.Context, gen kafka.Generation, _ string, n int32) error {
 	o := &owner{Enricher: e, number: n, gen: gen, label: strconv.Itoa(int(n)), accepted: -1, unknown: map[string]time.Time{}}
+	o.loop = o.watch.Loop(fmt.Sprintf("enricher: partition %d of %s", n, topic.Lifecycle))
+	o.mu.Lock()
+	o.loops[n] = o.loop
+	o.mu.Unlock()
 	defer o.leave()
 	for {
 		err := o.run(ctx)
@@ -62,6 +68,7 @@ func (e *Enricher) own(ctx context.Context, gen kafka.Generation, _ string, n in
 			return err
 		}
 		// Another member owns the partition. What was not committed is its to do.
+		o.loop.Rest()
 		<-ctx.Done()
 		return nil
 	}
@@ -237,6 +244,7 @@ func (o *owner) park(ctx context.Context, why error) {
 	o.moved = make(chan struct{})
 	o.mu.Unlock()
 	o.setStatus(o.number, false, why.Error())
+	o.loop.Rest() // an operator must act; a restart would not help
 	o.metrics.stopped.WithLabelValues(o.label).Set(1)
 	o.logger.ErrorContext(ctx, "partition stopped", "topic", topic.Lifecycle, "partition", o.number, "error", why)
 	<-ctx.Done()
@@ -246,10 +254,12 @@ func (o *owner) park(ctx context.Context, why error) {
 func (o *owner) leave() {
 	o.mu.Lock()
 	delete(o.status, o.number)
+	delete(o.loops, o.number)
 	delete(o.parked, o.number)
 	delete(o.paused, o.number)
 	delete(o.sessions, o.number)
 	o.mu.Unlock()
+	o.loop.End()
 	o.metrics.forget(o.label)
 }
 

@@ -54,6 +54,12 @@ func (o *owner) restore(ctx context.Context) error {
 	o.mu.Lock()
 	kept := o.kept[o.number]
 	o.mu.Unlock()
+	// Between two parts of a tick that makes very many due, another owner may have written the next one,
+	// at the same position, and gone: with the state of before, its UserEvents would be sent again (invariant 3).
+	if kept != nil && kept.Parted() {
+		kept = nil
+		o.forget()
+	}
 	if kept != nil {
 		same, err := o.unchanged(ctx, end, kept.Position())
 		if same || err != nil {
@@ -66,6 +72,7 @@ func (o *owner) restore(ctx context.Context) error {
 	p := session.NewPartition(o.cfg.rules(), o.number)
 	found := false
 	for offset := end.Earliest; offset < end.Latest; {
+		o.loop.Beat()
 		got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
 			return o.kafka.Fetch(ctx, kafka.FetchRequest{Topic: topic.Sessions, Partition: o.number, Offset: offset, MaxBytes: restoreBytes, MaxWait: maxWait})
 		})
@@ -101,7 +108,7 @@ func (o *owner) restore(ctx context.Context) error {
 }
 
 // unchanged reports whether the changelog ends with the transaction that wrote pos:
-// each ends with its position and its marker, and no two positions are equal.
+// each ends with its position and its marker, and no two positions are equal but those of the parts of one record.
 func (o *owner) unchanged(ctx context.Context, end kafka.OffsetRange, pos session.Position) (bool, error) {
 	offset := max(end.Earliest, end.Latest-2)
 	if offset >= end.Latest {

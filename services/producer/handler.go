@@ -29,6 +29,8 @@ const (
 // events answers POST /v1/events.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	start := s.now()
+	watched := s.watch.Loop("producer: a request")
+	defer watched.End()
 	r, span := s.tracer.Request(r, "/v1/events")
 	mode, status := s.takeIn(w, r, start)
 	span.Answered(status)

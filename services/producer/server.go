@@ -17,6 +17,7 @@ import (
 	"github.com/ringback/ringback/pkg/auth/oidc"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 )
 
 // Deps is what a Server works with.
@@ -27,6 +28,7 @@ type Deps struct {
 	Reachable  func(ctx context.Context) error
 	Registerer prometheus.Registerer // takes the metrics; nil: none
 	Tracer     *tracing.Tracer       // makes a span of each request; nil: none
+	Watch      *watchdog.Watch       // watches each request; nil: nobody does
 	Logger     *slog.Logger          // nil: nothing is logged
 	Now        func() time.Time      // nil: time.Now
 }
@@ -41,6 +43,7 @@ type Server struct {
 	rates     *rates
 	metrics   *metrics
 	tracer    *tracing.Tracer
+	watch     *watchdog.Watch
 	reachable func(ctx context.Context) error
 	logger    *slog.Logger
 	now       func() time.Time
@@ -64,6 +67,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		cfg:       cfg,
 		reachable: deps.Reachable,
 		tracer:    deps.Tracer,
+		watch:     deps.Watch,
 		logger:    deps.Logger,
 		now:       deps.Now,
 		slots:     make(chan struct{}, cfg.MaxInFlight),

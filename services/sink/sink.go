@@ -16,6 +16,7 @@ import (
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/services/sink/consume"
 )
 
@@ -31,6 +32,8 @@ type Deps struct {
 	Registerer prometheus.Registerer
 	// Tracer makes a span of each batch; nil makes none.
 	Tracer *tracing.Tracer
+	// Watch is told that the partitions go on; nil: nobody is.
+	Watch *watchdog.Watch
 	// Logger takes what someone must act on; nil discards it.
 	Logger *slog.Logger
 }
@@ -88,7 +91,7 @@ func newSink(name, component string, cfg Config, deps Deps, batchRecords int) (*
 		}),
 		owned: map[TopicPartition]*consume.Status{}, next: map[TopicPartition]int64{}, moved: make(chan struct{}), group: errJoining,
 	}
-	s.shape.Tracer = deps.Tracer
+	s.shape.Tracer, s.shape.Watch = deps.Tracer, deps.Watch
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

@@ -29,6 +29,7 @@ import (
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
 	"github.com/ringback/ringback/services/producer"
@@ -74,6 +75,7 @@ type Pipeline struct {
 	registryURL string
 	announced   bool // the endpoints file is this process's
 
+	watch  *watchdog.Watch
 	run    *errgroup.Group
 	ctx    context.Context
 	cancel context.CancelFunc
@@ -96,7 +98,7 @@ func PathsOf(dir string) Paths {
 
 // Start opens the directory and starts all parts. Stop ends them.
 func Start(ctx context.Context, cfg Config) (p *Pipeline, err error) {
-	p = &Pipeline{Paths: PathsOf(cfg.Dir), Metrics: prometheus.NewRegistry()}
+	p = &Pipeline{Paths: PathsOf(cfg.Dir), Metrics: prometheus.NewRegistry(), watch: watchdog.New(watchdog.Bound)}
 	p.ctx, p.cancel = context.WithCancel(ctx)
 	p.run, p.ctx = errgroup.WithContext(p.ctx)
 	defer func() {
@@ -219,7 +221,7 @@ func (p *Pipeline) startTServer(_ context.Context, cfg *Config) error {
 }
 
 func (p *Pipeline) startServices(_ context.Context, cfg *Config) error {
-	e, err := enricher.New(cfg.Settings.Enricher, enricher.Deps{Kafka: p.client, Codec: p.codec, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer})
+	e, err := enricher.New(cfg.Settings.Enricher, enricher.Deps{Kafka: p.client, Codec: p.codec, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer, Watch: p.watch})
 	if err != nil {
 		return err
 	}
@@ -238,7 +240,7 @@ func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 	if cfg.AdminAddr != "" {
 		p.run.Go(func() error {
 			mux := http.NewServeMux()
-			mux.Handle("/", admin.Handler(admin.Probes{Ready: p.Ready}, p.Metrics))
+			mux.Handle("/", admin.Handler(admin.Probes{Live: p.watch.Live, Ready: p.Ready}, p.Metrics))
 			mux.Handle(admin.AcceptPath, admin.AcceptHandler(p.accept))
 			return admin.Serve(p.ctx, cfg.AdminAddr, mux)
 		})
@@ -251,7 +253,7 @@ func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 	}
 	settings := cfg.Settings.Producer
 	settings.Addr, settings.Auth, settings.TokensFile = cfg.Addr, producer.AuthToken, p.Paths.Token
-	server, err := producer.New(settings, producer.Deps{Encoder: p.codec, Publisher: p.records, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer})
+	server, err := producer.New(settings, producer.Deps{Encoder: p.codec, Publisher: p.records, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer, Watch: p.watch})
 	if err != nil {
 		return err
 	}

@@ -25,7 +25,7 @@ type sinks struct {
 func (s *sinks) make(p *Pipeline, cfg *Config) error {
 	settings := sink.Defaults()
 	settings.RetryMax = 2 * time.Second // every part is in this process
-	deps := sink.Deps{Kafka: p.client, Decoder: p.codec, Letters: p.Letters, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer}
+	deps := sink.Deps{Kafka: p.client, Decoder: p.codec, Letters: p.Letters, Registerer: p.Metrics, Logger: cfg.Logger, Tracer: cfg.Tracer, Watch: p.watch}
 	facts, err := sink.NewInfomart(settings, p.Store, deps)
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/poison"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 )
 
 // ErrOutOfRange is what a Log's Fetch returns for an offset that the log does not hold.
@@ -46,6 +47,7 @@ type Batch[T any] struct {
 	To       infomart.Position
 	Items    []Item[T]            // in offset order
 	SetAside []infomart.Rejection // records that could not be decoded; their dead letters are durable already
+	Loop     *watchdog.Loop       // to be told that work goes on which takes long
 	// Held is the instant since when the partition has not kept up with its topic,
 	// because of an outage or because no sink ran; zero while it keeps up.
 	Held time.Time
@@ -100,6 +102,8 @@ type Config struct {
 	AcceptExpired bool
 	// Tracer makes a span of each batch; nil makes none.
 	Tracer *tracing.Tracer
+	// Watch is told that the partition goes on; nil: nobody is.
+	Watch *watchdog.Watch
 }
 
 // Partition works through one partition from its stored position.
@@ -125,6 +129,7 @@ type Partition[T any] struct {
 	retries int // waits since something last worked
 	// accepted is the offset up to which an operator has accepted bad records; -1 without one.
 	accepted int64
+	loop     *watchdog.Loop
 }
 
 // NewPartition returns a Partition; status is where it shows how it does.
@@ -145,11 +150,14 @@ func (p *Partition[T]) Run(ctx context.Context) error {
 	p.metrics.begin(p.cfg)
 	defer p.metrics.forget(p.cfg)
 	defer p.dropAhead()
+	p.loop = p.cfg.Watch.Loop(p.cfg.name())
+	defer p.loop.End()
 	if err := p.open(ctx); err != nil {
 		return err
 	}
 	idleSince := time.Now()
 	for ctx.Err() == nil {
+		p.loop.Beat()
 		if err := p.gather(ctx); err != nil {
 			return err
 		}

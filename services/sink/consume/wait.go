@@ -91,6 +91,7 @@ func (p *Partition[T]) outage(ctx context.Context, stage string, err error) erro
 		return fmt.Errorf("%s: %w", p.cfg.name(), err)
 	}
 	p.hold()
+	p.loop.Beat() // it waits for a dependency: alive (invariant 7)
 	p.metrics.retry(p.cfg, stage)
 	p.announce(stage, err)
 	return sleep(ctx, p.backoff())

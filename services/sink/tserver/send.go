@@ -86,6 +86,7 @@ func (r *round) session(ctx context.Context, tasks []task) {
 // one sends one message and records how it ended; false where it has not.
 func (r *round) one(ctx context.Context, t task) bool {
 	h := r.handler
+	h.batch.Loop.Beat()
 	err := t.message.send(ctx, h.gateway, t.options, h.cfg.CustomerID, t.ref)
 	entry := t.message.entry(infomart.StateAcked)
 	entry.ReferenceID = int64(t.ref)

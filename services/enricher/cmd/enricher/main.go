@@ -24,6 +24,7 @@ import (
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/pkg/tracing/otlp"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/enricher"
 )
@@ -62,6 +63,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 		return err
 	}
 	defer stopTracing()
+	watch := watchdog.New(watchdog.Bound)
 	var running atomic.Pointer[enricher.Enricher]
 	ready := func() error {
 		if e := running.Load(); e != nil {
@@ -79,7 +81,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
 		return admin.Run(ctx, settings.AdminAddr, settings.Admin.Config, admin.Surface{
-			Probes: admin.Probes{Ready: ready}, Metrics: metrics, Accept: accept, Logger: logger,
+			Probes: admin.Probes{Live: watch.Live, Ready: ready}, Metrics: metrics, Accept: accept, Logger: logger,
 		})
 	})
 	g.Go(func() error {
@@ -91,7 +93,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 		if err != nil {
 			return err
 		}
-		e, err := enricher.New(settings.Enricher, enricher.Deps{Kafka: client, Codec: codec, Registerer: metrics, Tracer: tracer, Logger: logger})
+		e, err := enricher.New(settings.Enricher, enricher.Deps{Kafka: client, Codec: codec, Registerer: metrics, Tracer: tracer, Watch: watch, Logger: logger})
 		if err != nil {
 			return err
 		}

@@ -23,6 +23,7 @@ import (
 	"github.com/ringback/ringback/pkg/service"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/tracing/otlp"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/producer"
 )
@@ -63,6 +64,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	defer stopTracing()
 
 	// Health is told from the first moment to the last, through waiting and draining.
+	watch := watchdog.New(max(watchdog.Bound, 3*(settings.Producer.ReadTimeout+settings.Producer.AckTimeout)))
 	var server atomic.Pointer[producer.Server]
 	ready := func() error {
 		if s := server.Load(); s != nil {
@@ -76,7 +78,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	go func() {
 		defer close(told)
 		cancel(admin.Run(telling, settings.AdminAddr, settings.Admin.Config, admin.Surface{
-			Probes: admin.Probes{Ready: ready}, Metrics: metrics, Logger: logger,
+			Probes: admin.Probes{Live: watch.Live, Ready: ready}, Metrics: metrics, Logger: logger,
 		}))
 	}()
 	defer func() {
@@ -93,7 +95,7 @@ func run(ctx context.Context, env config.Environment, logger *slog.Logger, built
 	}
 	publisher := client.NewProducer(settings.Queue)
 	s, err := producer.New(settings.Producer, producer.Deps{
-		Encoder: codec, Publisher: publisher, Registerer: metrics, Tracer: tracer, Logger: logger,
+		Encoder: codec, Publisher: publisher, Registerer: metrics, Tracer: tracer, Watch: watch, Logger: logger,
 		Reachable: func(ctx context.Context) error {
 			_, err := client.Partitions(ctx, topic.Lifecycle)
 			return err

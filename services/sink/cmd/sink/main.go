@@ -62,7 +62,7 @@ func run(ctx context.Context, name string, env config.Environment, logger *slog.
 	g.Go(func() error { garbage.Limit(ctx); return nil })
 	g.Go(func() error {
 		return admin.Run(ctx, s.AdminAddr, s.Admin.Config, admin.Surface{
-			Probes: admin.Probes{Ready: w.ready}, Metrics: metrics, Accept: w.accept, Logger: logger,
+			Probes: admin.Probes{Live: w.watch.Live, Ready: w.ready}, Metrics: metrics, Accept: w.accept, Logger: logger,
 		})
 	})
 	g.Go(func() error { return w.run(ctx) })

@@ -21,6 +21,7 @@ import (
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/registry"
 	"github.com/ringback/ringback/pkg/tracing"
+	"github.com/ringback/ringback/pkg/watchdog"
 	"github.com/ringback/ringback/pkg/wire"
 	"github.com/ringback/ringback/services/sink"
 )
@@ -38,6 +39,7 @@ type worker struct {
 	metrics *prometheus.Registry
 	logger  *slog.Logger
 	tracer  *tracing.Tracer
+	watch   *watchdog.Watch
 	closers []func() error
 
 	mu       sync.Mutex
@@ -46,7 +48,9 @@ type worker struct {
 }
 
 func newWorker(name string, cfg *sink.Settings, metrics *prometheus.Registry, logger *slog.Logger) *worker {
-	return &worker{name: name, cfg: cfg, metrics: metrics, logger: logger, starting: errors.New("starting")}
+	// What one step waits for, the store and T-Server, has time-outs of its own.
+	bound := max(watchdog.Bound, 3*cfg.Store.Postgres.Timeout, 3*cfg.Gateway.Timeout)
+	return &worker{name: name, cfg: cfg, metrics: metrics, logger: logger, watch: watchdog.New(bound), starting: errors.New("starting")}
 }
 
 // ready says why the service is not ready.
@@ -114,7 +118,7 @@ func (s *worker) build(ctx context.Context) (*sink.Sink, error) {
 		return letters.Close(closing)
 	})
 	deps := sink.Deps{
-		Kafka: client, Decoder: codec, Letters: deadletter.NewWriter(codec, letters), Registerer: s.metrics, Tracer: s.tracer, Logger: s.logger,
+		Kafka: client, Decoder: codec, Letters: deadletter.NewWriter(codec, letters), Registerer: s.metrics, Tracer: s.tracer, Watch: s.watch, Logger: s.logger,
 	}
 	if s.name == sink.Infomart {
 		return sink.NewInfomart(s.cfg.Sink, db, deps)

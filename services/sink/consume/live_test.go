@@ -1,0 +1,63 @@
+package consume
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/ringback/ringback/pkg/watchdog"
+)
+
+// Idle, waiting for a dependency and paused for an operator are alive; a batch that never ends is not.
+func TestLive(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		watch := watchdog.New(time.Minute)
+		b.cfg.Watch = watch
+		b.start()
+		alive := func(doing string) {
+			t.Helper()
+			for range 20 {
+				pass(30 * time.Second)
+				require.NoError(t, watch.Live(), doing)
+			}
+		}
+		alive("idle")
+
+		b.store.before = func(string) error { return away() }
+		b.log.add("a")
+		pass(time.Second)
+		require.Equal(t, Waiting, b.state())
+		alive("waiting for the store (invariant 7)")
+		b.store.before = nil
+		pass(time.Minute)
+		require.Equal(t, Running, b.state())
+
+		stuck := make(chan struct{})
+		b.store.before = func(stage string) error {
+			if stage == "apply" {
+				<-stuck
+			}
+			return nil
+		}
+		b.log.add("b")
+		pass(59 * time.Second)
+		require.NoError(t, watch.Live())
+		pass(5 * time.Second)
+		require.ErrorContains(t, watch.Live(), "sink test, partition 3 of t has not gone on for 1m")
+		close(stuck)
+		pass(time.Second)
+		require.NoError(t, watch.Live())
+
+		b.log.add(numbered("bad", 0, 60)...)
+		pass(time.Minute)
+		require.Equal(t, Paused, b.state())
+		alive("paused")
+		b.stop(t)
+		pass(time.Hour)
+		require.NoError(t, watch.Live(), "what was given away is not watched")
+	})
+}
