@@ -107,7 +107,7 @@ func read(file string) (mutant, error) {
 		m.Files = append(m.Files, match[1])
 	}
 	if slices.Contains([]string{m.Invariant, m.Breaks, m.Package, m.Tags, m.Run}, "") || len(m.Files) == 0 {
-		return mutant{}, errors.New("Invariant, Breaks, Package, Tags, Run and a changed file must be there")
+		return mutant{}, errors.New("there must be Invariant, Breaks, Package, Tags, Run and a changed file")
 	}
 	return m, nil
 }

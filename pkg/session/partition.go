@@ -77,6 +77,7 @@ type Partition struct {
 	// Of the batch in hand: the deadlines it may still evaluate, and the sessions it has touched, decoded.
 	budget int
 	open   map[uint32]*opened
+	parted bool // its last record is to be read again
 
 	phases [numPhases]int // number of sessions in each
 }
@@ -122,17 +123,22 @@ func (p *Partition) RestorePosition(pos Position) { p.pos = pos }
 // Position returns how far the partition has been read.
 func (p *Partition) Position() Position { return p.pos }
 
+// Parted tells whether the last batch ended in the middle of a record that makes more due than one
+// batch takes. All parts of it but the last have one and the same position, so that this says nothing then
+// of how far the partition has come.
+func (p *Partition) Parted() bool { return p.parted }
+
 // Process reads records in offset order. next is the offset to fetch after them.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
 	clear(p.open) // should the last batch have failed
-	p.budget = maxDue
+	p.budget, p.parted = maxDue, false
 	for i := range records {
 		err := p.read(i, &records[i], fx)
 		if errors.Is(err, errPart) {
 			// More is due than one transaction should hold. The record is read again: what
 			// has been evaluated is not due any more, and the rest follows in the same order.
-			next = records[i].Offset
+			next, p.parted = records[i].Offset, true
 			break
 		}
 		if err != nil {

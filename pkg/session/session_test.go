@@ -321,6 +321,8 @@ func TestATickThatMakesManySessionsDueIsReadInParts(t *testing.T) {
 		for _, u := range fx.UserEvents {
 			l.sent = append(l.sent, u.What.ID())
 		}
+		// Invariant 3: only a state at the end of a record may be known again by its position.
+		require.Equal(t, fx.Position.Next != l.offset, l.p.Parted())
 		if fx.Position.Next == l.offset {
 			require.EqualValues(t, 1, fx.Position.Ticks, "the tick counts once")
 			break
