@@ -45,6 +45,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		tokenReloads: prometheus.NewCounterVec(prometheus.CounterOpts(opts("token_reloads_total",
 			"Times that the token file was read again, by outcome (changed, failed).")), []string{"outcome"}),
 	}
+	for _, outcome := range []string{"changed", "failed"} {
+		m.tokenReloads.WithLabelValues(outcome) // shown at 0: an alert sees no growth from nothing
+	}
 	if r != nil {
 		r.MustRegister(m.events, m.requests, m.inFlight, m.waiting, m.acknowledgment, m.tokenReloads)
 	}
