@@ -125,13 +125,14 @@ func (c *Client) AlterTopic(ctx context.Context, name string, settings map[strin
 		if err != nil {
 			return classed("alter topic "+name, err)
 		}
-		for _, res := range msg.(*incrementalalterconfigs.Response).Responses {
-			err := codeOf(res.ErrorCode)
-			if err != nil && res.ErrorMessage != "" {
-				err = fmt.Errorf("%w (%s)", err, res.ErrorMessage)
-			}
-			return classed("alter topic "+name, err)
+		of := msg.(*incrementalalterconfigs.Response).Responses
+		if len(of) == 0 {
+			return errNoAnswer
 		}
-		return errNoAnswer
+		err = codeOf(of[0].ErrorCode)
+		if err != nil && of[0].ErrorMessage != "" {
+			err = fmt.Errorf("%w (%s)", err, of[0].ErrorMessage)
+		}
+		return classed("alter topic "+name, err)
 	})
 }
