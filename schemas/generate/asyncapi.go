@@ -187,6 +187,8 @@ func headersOf(m asyncapi.Message, types []string) (object, error) {
 		"ce_subject":     object{"type": "string", "description": "The service id, where it is known."},
 		"ce_traceparent": object{"type": "string", "description": "W3C Trace Context, where the event was sent with one."},
 		"ce_tracestate":  object{"type": "string", "description": "W3C Trace Context."},
+		"traceparent":    object{"type": "string", "description": "W3C Trace Context: of the request that brought the event; on what the enricher writes, of the event that made it due."},
+		"tracestate":     object{"type": "string", "description": "W3C Trace Context."},
 	}
 	if m.Type != "" {
 		properties["ce_type"] = object{"const": m.Type}
