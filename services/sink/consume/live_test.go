@@ -1,6 +1,7 @@
 package consume
 
 import (
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,6 +18,14 @@ func TestLive(t *testing.T) {
 		b := newBench(t)
 		watch := watchdog.New(time.Minute)
 		b.cfg.Watch = watch
+		var before atomic.Pointer[func(stage string) error] // changed while the partition is at work
+		b.store.before = func(stage string) error {
+			if f := before.Load(); f != nil {
+				return (*f)(stage)
+			}
+			return nil
+		}
+		now := func(f func(stage string) error) { before.Store(&f) }
 		b.start()
 		alive := func(doing string) {
 			t.Helper()
@@ -27,22 +36,22 @@ func TestLive(t *testing.T) {
 		}
 		alive("idle")
 
-		b.store.before = func(string) error { return away() }
+		now(func(string) error { return away() })
 		b.log.add("a")
 		pass(time.Second)
 		require.Equal(t, Waiting, b.state())
 		alive("waiting for the store (invariant 7)")
-		b.store.before = nil
+		before.Store(nil)
 		pass(time.Minute)
 		require.Equal(t, Running, b.state())
 
 		stuck := make(chan struct{})
-		b.store.before = func(stage string) error {
+		now(func(stage string) error {
 			if stage == "apply" {
 				<-stuck
 			}
 			return nil
-		}
+		})
 		b.log.add("b")
 		pass(59 * time.Second)
 		require.NoError(t, watch.Live())
