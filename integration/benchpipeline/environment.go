@@ -114,10 +114,16 @@ func (env *environment) remake(ctx context.Context, specs []topic.Spec) error {
 		}
 	}
 	// Deletion ends after its answer: until then the topic cannot be made, or is the old one.
+	var last error
 	for {
-		if err = env.makeTopics(ctx, admin, specs); err == nil || ctx.Err() != nil {
-			return err
+		err := env.makeTopics(ctx, admin, specs)
+		if err == nil {
+			return nil
 		}
+		if ctx.Err() != nil {
+			return errors.Join(err, last)
+		}
+		last = err
 		select {
 		case <-ctx.Done():
 		case <-time.After(100 * time.Millisecond):

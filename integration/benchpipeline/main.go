@@ -29,6 +29,7 @@ type options struct {
 	profile  string // directory for CPU profiles of the subjects; empty: none
 	rate     int    // events per second of the latency measurement
 	seconds  int    // how long it lasts
+	warmup   int    // and how long before that the same load runs, uncounted
 	sessions int    // open ones, of the state measurement
 }
 
@@ -75,6 +76,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&o.profile, "profile", "", "directory for CPU profiles of the subjects")
 	flags.IntVar(&o.rate, "rate", 1000, "events per second of the latency measurement")
 	flags.IntVar(&o.seconds, "seconds", 30, "how long the latency measurement lasts")
+	flags.IntVar(&o.warmup, "warmup", 30, "seconds of the same load before the latency measurement, not counted: brokers compile while they run")
 	flags.IntVar(&o.sessions, "sessions", 1_000_000, "open sessions of the state measurement")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -93,11 +95,12 @@ func run(ctx context.Context, args []string) (err error) {
 		if !match.MatchString(m.name) {
 			continue
 		}
-		if err := m.run(ctx, env, &r); err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+		if fault := m.run(ctx, env, &r); fault != nil {
+			err = fmt.Errorf("%s: %w", m.name, fault) // what was measured before it is still worth something
+			break
 		}
 	}
-	return save(r, *out)
+	return errors.Join(err, save(r, *out))
 }
 
 // save writes the report, and prints it.

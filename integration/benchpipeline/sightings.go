@@ -84,7 +84,7 @@ func (s *sightings) watch(ctx context.Context, env *environment, over <-chan str
 		return err
 	}
 	defer func() { err = errors.Join(err, conn.Close(context.WithoutCancel(ctx))) }()
-	tick := time.NewTicker(2 * time.Millisecond)
+	tick := time.NewTicker(5 * time.Millisecond) // oftener, it takes the processor from what is measured
 	defer tick.Stop()
 	highest, last := int64(0), false
 	for !last {
@@ -93,7 +93,7 @@ func (s *sightings) watch(ctx context.Context, env *environment, over <-chan str
 			last = true
 		case <-tick.C:
 		}
-		rows, err := conn.Query(ctx, "SELECT AUDIT_KEY::bigint FROM CTL_AUDIT_LOG WHERE AUDIT_KEY > $1::bigint", highest-500)
+		rows, err := conn.Query(ctx, "SELECT AUDIT_KEY::bigint FROM CTL_AUDIT_LOG WHERE AUDIT_KEY > $1::bigint", highest-30)
 		if err != nil {
 			return err
 		}
@@ -136,9 +136,11 @@ func (env *environment) hold(ctx context.Context, l *load, seen *sightings, read
 			if !ok {
 				return fmt.Errorf("UserEvent %s/%d was never read", due.service, due.sequence)
 			}
-			took = append(took, at.Sub(accepted))
-			enriched = append(enriched, between.Sub(accepted))
-			stored = append(stored, at.Sub(between))
+			if accepted.After(l.from) {
+				took = append(took, at.Sub(accepted))
+				enriched = append(enriched, between.Sub(accepted))
+				stored = append(stored, at.Sub(between))
+			}
 			delete(l.accepted, due)
 		}
 		return nil

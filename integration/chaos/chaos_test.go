@@ -40,7 +40,7 @@ func TestRealChaos(t *testing.T) {
 	d := newDirector(t, s, set.seed)
 	client := load.New(s.ProducerURLs)
 	feed := &load.Feed{
-		Seed: set.seed, Sessions: set.events, Rate: set.rate(),
+		Seed: set.seed, Sessions: set.events, Rate: set.rate(), Shuffle: 40,
 		Conflicts: 400, Late: 100, Lacking: 800, LateMax: set.seconds,
 	}
 	var enough atomic.Bool

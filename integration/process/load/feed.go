@@ -19,6 +19,7 @@ type Feed struct {
 	Seed     uint64
 	Sessions int
 	Rate     int // events a second
+	Shuffle  int // how many events are held back, to be given out in any order; 0: the order of happening
 	// One in so many events is followed by one that: has the id of it and another content; comes for its session
 	// after a while, though that has ended; is all there is of a session that lacks mandatory KVPs. 0: none.
 	Conflicts, Late, Lacking int
@@ -48,7 +49,7 @@ func (f *Feed) Run(ctx context.Context, out chan<- Event, enough func() bool) er
 	defer close(out)
 	in, file := io.Pipe()
 	go func() {
-		_, err := scenario.Generator{Seed: f.Seed, Sessions: f.Sessions, Shuffle: 40, Repeat: 0.01}.Write(file)
+		_, err := scenario.Generator{Seed: f.Seed, Sessions: f.Sessions, Shuffle: f.Shuffle, Repeat: 0.01}.Write(file)
 		file.CloseWithError(err)
 	}()
 	defer in.Close()
