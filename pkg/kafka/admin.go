@@ -36,6 +36,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 	}
 	var absent []createtopics.RequestTopic
 	for _, s := range specs {
+		c.layouts.Delete(s.Name) // it may be of a topic that was deleted and made again since
 		l, ok := have[s.Name]
 		switch {
 		case !ok:

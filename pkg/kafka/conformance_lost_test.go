@@ -82,6 +82,11 @@ func testRecreated(t *testing.T, brokers []string) {
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond, "%v", err)
 	require.Equal(t, []string{"new", "new"}, values(readEnded(t, c, name, 0)))
+
+	deleteTopic(t, c, name)
+	spec.Partitions = 2
+	require.Eventually(t, func() bool { return c.EnsureTopics(t.Context(), []topic.Spec{spec}) == nil }, 10*time.Second, 50*time.Millisecond,
+		"a client that knew the topic of one partition makes the one of two")
 }
 
 // What brokers make of sequence numbers is what Producer rests on: the same batch again is not written
