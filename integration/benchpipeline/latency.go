@@ -83,7 +83,7 @@ func (env *environment) startAll(ctx context.Context) (url string, stop func() e
 		return "", nil, err
 	}
 	group := fmt.Sprintf("bench-%d", time.Now().UnixNano())
-	producer, url, err := services.Producer("producer-latency", map[string]string{"PRODUCER_KAFKA_LINGER": "5ms"})
+	producer, url, err := services.Producer("producer-latency", nil)
 	if err != nil {
 		return "", nil, err
 	}

@@ -19,7 +19,7 @@ type ProducerConfig struct {
 	// Linger is how long the first record of a batch waits for more, while fewer than
 	// [LingerRecords] are there. With 0 a batch leaves at once and what comes during its round trip
 	// makes the next.
-	Linger time.Duration `env:"LINGER, default=0s"`
+	Linger time.Duration `env:"LINGER, default=5ms"`
 	// LingerRecords ends the wait.
 	LingerRecords int `env:"LINGER_RECORDS, default=500" unit:"records"`
 	// BatchBytes bounds a batch before compression; the default fits under a broker's own of 1,048,588. A

@@ -62,10 +62,10 @@ func TestVariableNamesAndDefaultsAreAPI(t *testing.T) {
 
 func TestEveryFaultOfTheConfigurationIsNamed(t *testing.T) {
 	t.Parallel()
-	_, err := enricher.New(enricher.Config{Settle: 2, StateRetention: 1, ServiceStart: "now"}, enricher.Deps{})
+	_, err := enricher.New(enricher.Config{Settle: 2, StateRetention: 1, ServiceStart: "now", BatchInterval: -1}, enricher.Deps{})
 	for _, name := range []string{
 		"ENRICHER_GROUP", "ENRICHER_OFFER_GRACE", "ENRICHER_SESSION_TIMEOUT", "ENRICHER_STATE_RETENTION", "ENRICHER_MARKER_RETENTION",
-		"ENRICHER_SERVICE_START", "ENRICHER_MAX_ATTEMPTS", "ENRICHER_SESSION_MAX_EVENTS", "ENRICHER_SESSION_MAX_BYTES", "ENRICHER_BATCH_BYTES",
+		"ENRICHER_SERVICE_START", "ENRICHER_MAX_ATTEMPTS", "ENRICHER_SESSION_MAX_EVENTS", "ENRICHER_SESSION_MAX_BYTES", "ENRICHER_BATCH_BYTES", "ENRICHER_BATCH_INTERVAL",
 	} {
 		require.ErrorContains(t, err, name)
 	}

@@ -34,6 +34,7 @@ type owner struct {
 	label  string
 	loop   *watchdog.Loop
 
+	began    time.Time            // the last batch
 	last     session.Position     // as last counted
 	accepted int64                // offset up to which an operator has accepted bad records
 	unknown  map[string]time.Time // headers with a schema id that the registry does not know, and since when
@@ -106,6 +107,10 @@ func (o *owner) run(ctx context.Context) error {
 func (o *owner) poll(ctx context.Context) error {
 	p := o.state
 	pos := p.Position()
+	// Under a steady load each event would else be a transaction of its own, as fast as the brokers go.
+	if early := o.cfg.BatchInterval - time.Since(o.began); early > 0 && !wait(ctx, early) {
+		return ctx.Err()
+	}
 	got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
 		return o.kafka.Fetch(ctx, kafka.FetchRequest{
 			Topic: topic.Lifecycle, Partition: o.number, Offset: pos.Next, MaxBytes: o.cfg.BatchBytes, MaxWait: o.patience(p),
@@ -124,6 +129,7 @@ func (o *owner) poll(ctx context.Context) error {
 		o.setStatus(o.number, true, "")
 		return o.tick(ctx, p)
 	}
+	o.began = time.Now()
 	records, next, hold, err := o.decode(ctx, got)
 	if errors.Is(err, errAgain) {
 		return nil

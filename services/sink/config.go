@@ -19,7 +19,7 @@ type Config struct {
 	BatchBytes int `env:"SINK_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// BatchLatency is the longest that a record waits for its batch to fill. While a batch is
 	// being written, the next fills by itself.
-	BatchLatency time.Duration `env:"SINK_BATCH_LATENCY, default=10ms"`
+	BatchLatency time.Duration `env:"SINK_BATCH_LATENCY, default=5ms"`
 	// RetryMin is the first wait in an outage; each wait doubles, up to [RetryMax].
 	RetryMin time.Duration `env:"SINK_RETRY_MIN, default=100ms"`
 	// RetryMax is the longest wait in an outage.
@@ -35,7 +35,7 @@ type Config struct {
 // Defaults returns the configuration of an empty environment.
 func Defaults() Config {
 	return Config{
-		BatchBytes: 1 << 20, BatchLatency: 10 * time.Millisecond,
+		BatchBytes: 1 << 20, BatchLatency: 5 * time.Millisecond,
 		RetryMin: 100 * time.Millisecond, RetryMax: 10 * time.Second, UnknownSchemaWait: 30 * time.Second,
 	}
 }
