@@ -2,6 +2,8 @@ module github.com/ringback/ringback/pkg
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require github.com/ringback/ringback/schemas v0.0.0
 
 replace github.com/ringback/ringback/schemas => ../schemas

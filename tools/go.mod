@@ -2,6 +2,8 @@ module github.com/ringback/ringback/tools
 
 go 1.26.0
 
+toolchain go1.26.10
+
 tool (
 	github.com/google/go-licenses/v2
 	golang.org/x/vuln/cmd/govulncheck

@@ -2,6 +2,8 @@ module example.com/callback-subscriber
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/linkedin/goavro/v2 v2.15.0
 	github.com/segmentio/kafka-go v0.4.51

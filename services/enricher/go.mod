@@ -2,6 +2,8 @@ module github.com/ringback/ringback/services/enricher
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/prometheus/client_golang v1.25.0
 	github.com/ringback/ringback/pkg v0.0.0

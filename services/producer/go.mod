@@ -2,6 +2,8 @@ module github.com/ringback/ringback/services/producer
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/MicahParks/jwkset v0.11.4
 	github.com/cloudevents/sdk-go/v2 v2.16.2

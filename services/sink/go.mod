@@ -2,6 +2,8 @@ module github.com/ringback/ringback/services/sink
 
 go 1.26.0
 
+toolchain go1.26.10
+
 require (
 	github.com/jackc/pgx/v5 v5.12.0
 	github.com/prometheus/client_golang v1.25.0
