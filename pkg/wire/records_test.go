@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/session"
 	"github.com/ringback/ringback/pkg/topic"
@@ -64,6 +65,64 @@ func TestDeadLetterOfAnything(t *testing.T) {
 	require.Equal(t, []callback.Header{{Name: "\uFFFD", Value: []byte{}}}, got.RecordHeaders)
 	require.Nil(t, got.RecordKey)
 	require.Nil(t, got.RecordValue)
+}
+
+// frame is the length of what stands before a value: a zero and the id of its schema.
+const frame = 5
+
+// fuzzed is the record with another value of the same schema.
+func fuzzed(r kafka.Record, payload []byte) *kafka.Record {
+	r.Value = append(r.Value[:frame:frame], payload...)
+	return &r
+}
+
+// writable tells whether RFC 3339 has a form for it, which ce_time takes.
+func writable(t time.Time) bool { year := t.UTC().Year(); return year >= 0 && year <= 9999 }
+
+// Whatever lies in the topic, it is read or refused as bad data, and what is read can be written and read again.
+func FuzzParseAttachedData(f *testing.F) {
+	r, err := codec.AttachedData(&callback.AttachedData{IxnID: "ixn-1", Occasion: callback.OnAccepted, ServiceName: ptr("billing"), LogicVersion: 1,
+		LastEventTime: 1_772_000_000_000_000, ServiceID: "svc-1", ServiceStart: ptr(int64(1)), EventID: "7", EventSource: "/s"})
+	require.NoError(f, err)
+	f.Add(r.Value[frame:])
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		got, err := codec.ParseAttachedData(t.Context(), fuzzed(r, payload))
+		if err != nil {
+			require.Equal(t, fault.BadData, fault.ClassOf(err), "%v", err)
+			return
+		}
+		if !writable(time.UnixMicro(int64(got.LastEventTime))) {
+			return
+		}
+		again, err := codec.AttachedData(got)
+		require.NoError(t, err)
+		same, err := codec.ParseAttachedData(t.Context(), &again)
+		require.NoError(t, err)
+		require.Equal(t, got, same)
+	})
+}
+
+func FuzzParseDeadLetter(f *testing.F) {
+	r, err := codec.DeadLetter(&callback.DeadLetter{Component: "infomart", Topic: topic.UserEvents, Partition: 4, Offset: 1 << 40, Reason: callback.ReasonMissingKVP,
+		Detail: "it lacks a key", Missing: []string{"_CB_T_SERVICE_START"}, ServiceID: ptr("svc-1"), RecordTime: time.UnixMilli(1_772_000_000_123).UTC(),
+		RecordKey: []byte("svc-1"), RecordValue: []byte{0, 0xff}, RecordHeaders: []callback.Header{{Name: "ce_id", Value: []byte("\xff")}}})
+	require.NoError(f, err)
+	f.Add(r.Value[frame:])
+	f.Fuzz(func(t *testing.T, payload []byte) {
+		got, err := codec.ParseDeadLetter(t.Context(), fuzzed(r, payload))
+		if err != nil {
+			require.Equal(t, fault.BadData, fault.ClassOf(err), "%v", err)
+			return
+		}
+		if !writable(got.RecordTime) {
+			return
+		}
+		again, err := codec.DeadLetter(got)
+		require.NoError(t, err)
+		same, err := codec.ParseDeadLetter(t.Context(), &again)
+		require.NoError(t, err)
+		require.Equal(t, got, same)
+	})
 }
 
 func TestPositionRoundTrip(t *testing.T) {

@@ -58,6 +58,25 @@ func TestEveryVariableIsRead(t *testing.T) {
 	require.Equal(t, tserver.Clients{}, cfg.Clients)
 }
 
+// Whatever the variables hold, they are read or refused.
+func FuzzDecodeVariables(f *testing.F) {
+	f.Add("Icon_Voice@508/0000000c/10.0.0.1:42678/REPORTING+2001, Stat_Server@588", "NOWHERE=71:no such DN, 2001=-5")
+	f.Add("none", "")
+	f.Fuzz(func(t *testing.T, clients, faults string) {
+		var c tserver.Clients
+		if err := c.EnvDecode(clients); err != nil {
+			require.NotEmpty(t, err.Error())
+			require.Nil(t, c, "nothing is taken over by halves")
+		} else if clients != "" && clients != "none" {
+			require.Len(t, c, strings.Count(clients, ",")+1)
+		}
+		var e tserver.EventErrors
+		if e.EnvDecode(faults) != nil {
+			require.Nil(t, e, "nothing is taken over by halves")
+		}
+	})
+}
+
 func TestWrongVariablesAreNamed(t *testing.T) {
 	t.Parallel()
 	for name, value := range map[string]string{

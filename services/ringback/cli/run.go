@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"syscall"
 	"time"
@@ -60,7 +61,7 @@ func run(ctx context.Context, o *runOptions, std IO, version string) (err error)
 	}
 	defer inputs.close()
 	settings, err := pipeline.LoadSettings(ctx, std.Env)
-	if err != nil {
+	if err = errors.Join(err, checkAddress("--addr", o.addr), checkAddress("--admin-addr", o.admin)); err != nil {
 		return err
 	}
 	cfg := pipeline.Config{
@@ -162,6 +163,17 @@ func importAll(ctx context.Context, p *pipeline.Pipeline, inputs inputs, show *p
 	return p.Drain(ctx, once)
 }
 
+// checkAddress finds out before anything is made on disk.
+func checkAddress(name, address string) error {
+	if address == "" {
+		return nil
+	}
+	if _, err := net.ResolveTCPAddr("tcp", address); err != nil {
+		return fault.Misconfigf("%s: must be host:port: %w", name, err)
+	}
+	return nil
+}
+
 // input is a file to import.
 type input struct {
 	name string
@@ -180,10 +192,7 @@ func openInputs(of string, names []string, stdin io.Reader) (inputs, error) {
 		}
 		f, err := os.Open(name)
 		if err == nil {
-			var info os.FileInfo
-			if info, err = f.Stat(); err == nil && info.IsDir() {
-				err = fmt.Errorf("%s is a directory", name)
-			}
+			err = checkFile(f)
 		}
 		if err != nil {
 			all.close()
@@ -192,6 +201,23 @@ func openInputs(of string, names []string, stdin io.Reader) (inputs, error) {
 		all = append(all, input{name: name, open: func() (io.ReadCloser, error) { return f, nil }})
 	}
 	return all, nil
+}
+
+func checkFile(f *os.File) error {
+	info, err := f.Stat()
+	switch {
+	case err != nil:
+		return err
+	case info.IsDir():
+		return fmt.Errorf("%s is a directory", f.Name())
+	case !info.Mode().IsRegular():
+		return nil // a pipe gives its first bytes once
+	}
+	var first [2]byte
+	if n, _ := f.ReadAt(first[:], 0); n == 2 && first == [2]byte{0x1f, 0x8b} {
+		return fmt.Errorf("%[1]s is compressed: gunzip -c %[1]s | ringback ... --import -", f.Name())
+	}
+	return nil
 }
 
 func (all inputs) close() {

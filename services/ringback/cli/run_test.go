@@ -275,12 +275,17 @@ func TestARefusedLineIsNamedAndItsNeighboursGoOn(t *testing.T) {
 func TestMisuseIsNamedAtOnce(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "never-made")
+	compressed := filepath.Join(t.TempDir(), "events.jsonl.gz")
+	require.NoError(t, os.WriteFile(compressed, []byte("\x1f\x8b\x08\x00"), 0o600))
 	for name, c := range map[string]struct {
 		args []string
 		says string
 	}{
 		"no such file":    {[]string{"run", "--once", "--data", dir, "--import", "/nowhere.jsonl"}, "/nowhere.jsonl"},
 		"a directory":     {[]string{"run", "--once", "--data", dir, "--import", "/"}, "is a directory"},
+		"compressed":      {[]string{"run", "--once", "--data", dir, "--import", compressed}, "gunzip -c"},
+		"no address":      {[]string{"run", "--data", dir, "--addr", "nonsense"}, "--addr: must be host:port"},
+		"no admin port":   {[]string{"run", "--data", dir, "--admin-addr", "127.0.0.1:port"}, "--admin-addr: must be host:port"},
 		"no such flag":    {[]string{"run", "--wonce"}, "wonce"},
 		"no data":         {[]string{"verify", "--data", dir}, "holds no store"},
 		"no topics":       {[]string{"deadletters", "list", "--data", dir}, "holds no topics"},
