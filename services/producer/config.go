@@ -14,10 +14,10 @@ import (
 type Config struct {
 	// Addr is where events are taken in: host:port, port 0 for any free one.
 	Addr string `env:"PRODUCER_ADDR, default=:8080"`
-	// Auth is how clients are known: token, or off: then whoever reaches the address may write events.
+	// Auth is how clients are known: token (those of the token file), oidc (those that an OpenID provider issues), both, or off: then whoever reaches the address may write events.
 	Auth string `env:"PRODUCER_AUTH, default=token"`
 	// TokensFile holds the bearer tokens, one a line: token [tenantdbid] [name]. It is read again when it changes.
-	TokensFile string `env:"PRODUCER_TOKENS_FILE" empty:"refused, unless [Auth] is off"`
+	TokensFile string `env:"PRODUCER_TOKENS_FILE" empty:"refused, unless [Auth] is oidc or off"`
 	// TokensInterval is how often [TokensFile] is looked at.
 	TokensInterval time.Duration `env:"PRODUCER_TOKENS_INTERVAL, default=5s"`
 	// MaxBody is the largest body of a request.
