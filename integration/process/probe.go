@@ -35,6 +35,8 @@ func Until(ctx context.Context, what func() error) error {
 
 var probes = &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 
+var errNotReady = errors.New("not ready")
+
 // Readiness asks it whether it is ready; the error is its reason why not.
 func (p *Process) Readiness(ctx context.Context) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.Ready, nil)
@@ -51,7 +53,7 @@ func (p *Process) Readiness(ctx context.Context) error {
 		return fmt.Errorf("process: %s: %w", p.Name, err)
 	}
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: not ready: %s", p.Name, strings.TrimSpace(string(reason)))
+		return fmt.Errorf("%s: %w: %s", p.Name, errNotReady, strings.TrimSpace(string(reason)))
 	}
 	return nil
 }
@@ -60,7 +62,19 @@ func (p *Process) Readiness(ctx context.Context) error {
 var ErrEnded = errors.New("ended by itself")
 
 // WaitReady waits until it is ready. That it ends first is an error.
-func (p *Process) WaitReady(ctx context.Context) error {
+func (p *Process) WaitReady(ctx context.Context) error { return p.wait(ctx, p.Readiness) }
+
+// WaitAnswers waits until it says whether it is ready, whichever it says.
+func (p *Process) WaitAnswers(ctx context.Context) error {
+	return p.wait(ctx, func(ctx context.Context) error {
+		if err := p.Readiness(ctx); !errors.Is(err, errNotReady) {
+			return err
+		}
+		return nil
+	})
+}
+
+func (p *Process) wait(ctx context.Context, probe func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	exited := p.Exited()
@@ -73,7 +87,7 @@ func (p *Process) WaitReady(ctx context.Context) error {
 			cancel(ErrEnded)
 		default:
 		}
-		return p.Readiness(ctx)
+		return probe(ctx)
 	})
 	if err != nil && errors.Is(context.Cause(ctx), ErrEnded) {
 		return fmt.Errorf("process: %s: %w; its log is %s:\n%s", p.Name, ErrEnded, p.LogFile(), p.Tail(2000))
