@@ -71,6 +71,8 @@ type Sink struct {
 	next    map[TopicPartition]int64 // of partitions that were owned
 	moved   chan struct{}            // closed and replaced at each change
 	group   error                    // why it is not in the group; nil once it has joined
+	share   int                      // how many partitions the group gave it
+	reached bool                     // it has caught up with all of them once
 	stopped error                    // why Run has returned
 }
 
@@ -132,6 +134,9 @@ func (s *Sink) run(ctx context.Context) error {
 		},
 		OnJoin: func(partitions int) {
 			s.metrics.Joined(partitions)
+			s.mu.Lock()
+			s.share = partitions
+			s.mu.Unlock()
 			s.joined(nil)
 		},
 	}

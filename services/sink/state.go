@@ -62,7 +62,10 @@ func (s *Sink) WaitFor(ctx context.Context, topic string, ends map[int32]int64) 
 }
 
 // Ready says why the sink is not ready: it is not in the group, or a partition waits
-// for a dependency that is away, or one is paused and needs an operator. nil: it is.
+// for a dependency that is away, or one is paused and needs an operator, or it has not
+// yet caught up with what lay in its partitions when they were assigned. That is asked
+// once in its life: a rebalance under load, or falling behind later, is a matter of the
+// lag and its alert, and must not hold a rollout up. nil: it is ready.
 func (s *Sink) Ready() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -78,8 +81,15 @@ func (s *Sink) Ready() error {
 	}) {
 		if state, reason := s.owned[tp].State(); state != consume.Running {
 			why = append(why, fmt.Errorf("sink %s: partition %d of %s is %s: %s", s.name, tp.Partition, tp.Topic, state, reason))
+		} else if behind := s.owned[tp].Behind(); behind > 0 && !s.reached {
+			why = append(why, fmt.Errorf("sink %s: partition %d of %s is catching up: %d offsets to go of those that were there when it was assigned", s.name, tp.Partition, tp.Topic, behind))
 		}
 	}
+	if !s.reached && len(s.owned) < s.share {
+		why = append(why, fmt.Errorf("sink %s: %d of its %d partitions have not begun", s.name, s.share-len(s.owned), s.share))
+	}
+	// A member that stands by has nothing to catch up with: that is no proof for later.
+	s.reached = s.reached || why == nil && s.share > 0
 	return errors.Join(why...)
 }
 

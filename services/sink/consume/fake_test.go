@@ -29,6 +29,7 @@ type fakeLog struct {
 	records []kafka.Record
 	start   int64
 	end     int64 // also past markers
+	held    int64 // offsets past it of a transaction that is open
 	arrived chan struct{}
 	fail    func() error // called before each fetch
 	fetches int
@@ -62,6 +63,13 @@ func (l *fakeLog) markers(n int64) {
 	l.wake()
 }
 
+// open appends n offsets of a transaction that stays open.
+func (l *fakeLog) open(n int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.held = n
+}
+
 func (l *fakeLog) expire(start int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -79,7 +87,7 @@ func (l *fakeLog) wake() {
 func (l *fakeLog) Bounds(context.Context) (int64, int64, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.start, l.end, nil
+	return l.start, l.end + l.held, nil
 }
 
 func (l *fakeLog) Fetch(ctx context.Context, offset int64, maxBytes int, maxWait time.Duration) (Page, error) {

@@ -70,3 +70,54 @@ func TestLive(t *testing.T) {
 		require.NoError(t, watch.Live(), "what was given away is not watched")
 	})
 }
+
+// Caught up is asked of what was there when the partition was assigned, markers at the end among it, and never again.
+func TestBehind(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.cfg.BatchRecords = 4
+		b.log.add(numbered("a", 0, 10)...)
+		b.log.markers(2)
+		gate := make(chan struct{})
+		b.store.before = func(stage string) error {
+			if stage == "apply" {
+				<-gate
+			}
+			return nil
+		}
+		b.start()
+		pass(time.Second)
+		require.Equal(t, Running, b.state())
+		require.Equal(t, int64(12), b.status.Behind())
+		gate <- struct{}{}
+		pass(time.Second)
+		require.Equal(t, int64(8), b.status.Behind())
+		b.log.add("later") // is no part of it
+		gate <- struct{}{}
+		gate <- struct{}{}
+		pass(time.Second)
+		require.Zero(t, b.status.Behind(), "the end of then is reached, with one more to come")
+		require.NotContains(t, b.store.seen().applied, "later")
+		close(gate)
+		pass(time.Second)
+		require.Contains(t, b.store.seen().applied, "later")
+		require.Zero(t, b.status.Behind())
+		b.stop(t)
+	})
+}
+
+// An end that cannot be read, behind a transaction that is open, is not waited for.
+func TestBehindAnOpenTransaction(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.log.add("a")
+		b.log.open(3)
+		b.start()
+		pass(10 * time.Second)
+		require.Contains(t, b.store.seen().applied, "a")
+		require.Zero(t, b.status.Behind())
+		b.stop(t)
+	})
+}

@@ -30,8 +30,8 @@ func (p *Partition[T]) open(ctx context.Context) error {
 	for {
 		err := p.assign(ctx)
 		if err == nil {
+			p.status.opened(p.fetched, p.end)
 			p.resume()
-			p.status.progress(p.fetched)
 			return nil
 		}
 		if err := p.outage(ctx, stagePosition, err); err != nil {

@@ -205,6 +205,7 @@ func (p *Partition[T]) behind() bool {
 func (p *Partition[T]) caughtUp() {
 	if len(p.pending) == 0 && p.fetched >= p.end {
 		p.held = time.Time{}
+		p.status.reached()
 	}
 }
 

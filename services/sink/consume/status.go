@@ -27,6 +27,7 @@ type Status struct {
 	reason   string
 	since    time.Time
 	next     int64 // every record below it is done; -1 until the position is known
+	end      int64 // of the log when the partition was assigned; 0 once it was reached
 	pausedAt int64
 	accepted *int64
 }
@@ -70,6 +71,29 @@ func (s *Status) Accept(upTo int64) error {
 	return nil
 }
 
+// Behind is how many offsets are still to be done up to the end that the log had when the partition was assigned;
+// 0 once that was reached, for good.
+func (s *Status) Behind() int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return max(0, s.end-max(0, s.next))
+}
+
+// opened shows where the partition begins, and the end that it has to reach.
+func (s *Status) opened(next, end int64) {
+	s.mu.Lock()
+	s.end = end
+	s.mu.Unlock()
+	s.progress(next)
+}
+
+// reached shows that all was done that could be read. The end may lie further, behind a transaction that is open.
+func (s *Status) reached() {
+	s.mu.Lock()
+	s.end = 0
+	s.mu.Unlock()
+}
+
 func (s *Status) acceptSignal() <-chan struct{} { return s.signal }
 
 func (s *Status) takeAccepted() (upTo int64, ok bool) {
@@ -86,6 +110,9 @@ func (s *Status) progress(next int64) {
 	s.mu.Lock()
 	moved := s.next != next
 	s.next = next
+	if next >= s.end {
+		s.end = 0
+	}
 	s.mu.Unlock()
 	if moved {
 		s.changed()
