@@ -147,7 +147,8 @@ func (o *owner) restoreRecord(p *session.Partition, r *kafka.Record) (position b
 }
 
 // lookBack fills the poison window from the records before the position, so that a
-// restart does not begin it anew (invariant 7).
+// restart does not begin it anew (invariant 7). They must be those that were read: a topic that was made
+// again and has grown past the position would else be read from its middle, and nobody would know.
 func (o *owner) lookBack(ctx context.Context) error {
 	starts, err := retry(ctx, o.Enricher, o.number, func() (map[int32]kafka.OffsetRange, error) { return o.kafka.Offsets(ctx, topic.Lifecycle) })
 	if err != nil {
@@ -166,6 +167,11 @@ func (o *owner) lookBack(ctx context.Context) error {
 		for i := range got.Records {
 			if got.Records[i].Offset >= o.last.Next {
 				break
+			}
+			// The clock is the largest timestamp of all that was read.
+			if at := got.Records[i].Time; at.UnixMilli() > o.last.Clock { // invariant 4
+				return fault.Misconfigf("enricher: partition %d of %s is not the log that was read: offset %d is of %s, but the last of all before %d came at %s; the topic was made again, or is another cluster's",
+					o.number, topic.Lifecycle, got.Records[i].Offset, at.UTC().Format(time.RFC3339Nano), o.last.Next, time.UnixMilli(o.last.Clock).UTC().Format(time.RFC3339Nano))
 			}
 			record, err := o.parse(ctx, &got.Records[i])
 			if err != nil && !errors.Is(err, registry.ErrUnknownSchema) {

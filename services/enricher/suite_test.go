@@ -187,6 +187,9 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 		require.NoError(t, m.stop())
 		w.cleanse()
 	})
+	t.Run("invariant 4: a topic that was made again and has grown past the position is not gone on with", func(t *testing.T) {
+		testRecreated(t, brokers(t))
+	})
 	t.Run("10,000 events of one service id leave its neighbours alone", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
 		m := w.start()
