@@ -25,7 +25,7 @@ func TestTheDocumentHoldsTheRights(t *testing.T) {
 	want := string(text)
 	for name, content := range map[string]string{
 		"table":    acl.Table(acl.Services()),
-		"commands": "```sh\n" + acl.Commands(acl.Services()) + "```\n",
+		"commands": "```sh cluster\n" + acl.Commands(acl.Services()) + "```\n",
 	} {
 		begin, end := "<!-- generated: "+name+" -->\n", "<!-- end: "+name+" -->\n"
 		before, rest, ok := strings.Cut(want, begin)

@@ -1,0 +1,16 @@
+// Command guides runs the commands of README.md, CONTRIBUTING.md, SECURITY.md and docs/*.md, each document's from top to
+// bottom in a clean copy of the checkout, and holds the output that a document shows against what comes.
+//
+// What a fenced block is stands behind the fence:
+//
+//	sh                 is run; what it exports, and where it goes, is there for the blocks after it
+//	sh background      is run, and goes on while the blocks after it are; it must show its output, which is waited for
+//	sh cluster         is not run: it is for an installation that no test has, a Kubernetes cluster for one
+//	sh tested-by=FILE  is run by FILE, a script that names the document or has the same commands
+//	text output        must come from the block of commands before it: each line, in this order; ports may differ
+//
+// Any other block must name its language. A line <!-- docs-test: COMMAND --> is run like a block of its own: what a
+// reader has already, and a clean directory has not.
+//
+//	guides ROOT WORK [DOCUMENT...]    ROOT is the checkout, WORK an empty directory
+package main
