@@ -78,8 +78,8 @@ func TestMissingLine(t *testing.T) {
 func TestReader(t *testing.T) {
 	t.Parallel()
 	r := newReader(t.TempDir(), t.TempDir(), []string{"PATH=/usr/bin:/bin"})
-	document := fenced("sh", "export A=b\nmkdir c\ncd c\n") + fenced("sh background", "echo ready on localhost:1\nexec cat <<E\n$A\nE\n") +
-		fenced("text output", "ready on localhost:2222\n") + fenced("sh", "echo $A\nbasename $PWD\n") + fenced("text output", "b\nc\n")
+	document := fenced("sh", "export A=b\nf() { echo $A; }\nmkdir c\ncd c\n") + fenced("sh background", "echo ready on localhost:1\nexec cat <<E\n$A\nE\n") +
+		fenced("text output", "ready on localhost:2222\n") + fenced("sh", "f\nbasename $PWD\n") + fenced("text output", "b\nc\n")
 	all, err := blocks(document)
 	require.NoError(t, err)
 	require.NoError(t, r.read(t.Context(), all))

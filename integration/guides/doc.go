@@ -3,7 +3,7 @@
 //
 // What a fenced block is stands behind the fence:
 //
-//	sh                 is run; what it exports, and where it goes, is there for the blocks after it
+//	sh                 is run; what it exports, its functions, and where it goes are there for the blocks after it
 //	sh background      is run, and goes on while the blocks after it are; it must show its output, which is waited for
 //	sh cluster         is not run: it is for an installation that no test has, a Kubernetes cluster for one
 //	sh tested-by=FILE  is run by FILE, a script that names the document or has the same commands

@@ -21,7 +21,7 @@ const (
 
 // reader does what a document says, as somebody would who reads it from top to bottom.
 type reader struct {
-	state       string // file with what the blocks before have exported, and where they went
+	state       string // file with what the blocks before have exported, their functions, and where they went
 	environment []string
 	directory   string
 	beside      []*exec.Cmd // in the background
@@ -59,7 +59,7 @@ func (r *reader) read(ctx context.Context, all []block) (err error) {
 func (r *reader) command(ctx context.Context, b block, out *transcript) *exec.Cmd {
 	script := fmt.Sprintf("[[ ! -f %[1]q ]] || . %[1]q\nset -euo pipefail\n%[2]s", r.state, b.text)
 	if b.kind == run {
-		script += fmt.Sprintf("\n{ declare -px; printf 'cd %%q\\n' \"$PWD\"; } >%q\n", r.state)
+		script += fmt.Sprintf("\n{ declare -px; declare -f; printf 'cd %%q\\n' \"$PWD\"; } >%q\n", r.state)
 	}
 	c := exec.CommandContext(ctx, "bash", "-c", script)
 	c.Dir, c.Env, c.Stdout, c.Stderr = r.directory, r.environment, out, out
