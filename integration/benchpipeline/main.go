@@ -76,7 +76,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags.StringVar(&o.profile, "profile", "", "directory for CPU profiles of the subjects")
 	flags.IntVar(&o.rate, "rate", 1000, "events per second of the latency measurement")
 	flags.IntVar(&o.seconds, "seconds", 30, "how long the latency measurement lasts")
-	flags.IntVar(&o.warmup, "warmup", 30, "seconds of the same load before the latency measurement, not counted: brokers compile while they run")
+	flags.IntVar(&o.warmup, "warmup", 150, "seconds of the same load before the latency measurement, not counted: brokers compile while they run")
 	flags.IntVar(&o.sessions, "sessions", 1_000_000, "open sessions of the state measurement")
 	if err := flags.Parse(args); err != nil {
 		return err
