@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"testing"
 
@@ -79,7 +80,12 @@ var version = "unknown"
 
 func main() { _ = build.Read(version).Print(os.Stdout, "it") }
 `), 0o600))
-	run := exec.CommandContext(t.Context(), "go", "run", "-ldflags", "-X main.version=v7 -X github.com/ringback/ringback/pkg/build.commit=c0ffee", main)
+	args := []string{"run"}
+	if built, ok := debug.ReadBuildInfo(); ok && slices.Contains(built.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race") // with the packages that this test was built of; others would be compiled for it alone
+	}
+	args = append(args, "-ldflags", "-X main.version=v7 -X github.com/ringback/ringback/pkg/build.commit=c0ffee", main)
+	run := exec.CommandContext(t.Context(), "go", args...)
 	out, err := run.CombinedOutput()
 	require.NoError(t, err, string(out))
 	require.True(t, strings.HasPrefix(string(out), "it v7\ncommit   c0ffee\nbuilt by go"), string(out))
