@@ -34,6 +34,7 @@ type owner struct {
 	label  string
 	loop   *watchdog.Loop
 
+	caughtUp bool                 // with what lay there; to fall behind later is lag, and takes no readiness
 	began    time.Time            // the last batch
 	last     session.Position     // as last counted
 	accepted int64                // offset up to which an operator has accepted bad records
@@ -126,6 +127,7 @@ func (o *owner) poll(ctx context.Context) error {
 	}
 	if len(got.Records) == 0 && got.Next == pos.Next {
 		o.metrics.lag.WithLabelValues(o.label).Set(0)
+		o.caughtUp = true
 		o.setStatus(o.number, true, "")
 		return o.tick(ctx, p)
 	}
@@ -146,7 +148,8 @@ func (o *owner) poll(ctx context.Context) error {
 	if hold != nil {
 		return o.hold(ctx, hold)
 	}
-	o.setStatus(o.number, got.Next >= got.LastStable, fmt.Sprintf("%d records behind", got.LastStable-got.Next))
+	o.caughtUp = o.caughtUp || got.Next >= got.LastStable
+	o.setStatus(o.number, o.caughtUp, fmt.Sprintf("%d records behind", got.LastStable-got.Next))
 	return nil
 }
 
