@@ -1,5 +1,5 @@
 // Package marked sends values that stand for phone numbers, tokens and passwords through every service and looks for
-// them in all that was written outside the data path (invariant 10): logs, metrics, health, answers to requests, the
+// them in all that was written outside the data path (invariant 10): logs, metrics, spans, health, answers to requests, the
 // reasons of dead letters and discards, what the operator's commands print.
 //
 // The data path is what the values are for: the values of the topics and the dead letters' copies of records, the facts

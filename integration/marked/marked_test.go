@@ -60,6 +60,7 @@ func TestRealNothingMarkedIsWritten(t *testing.T) {
 	w.hardship(ctx, t, out)
 	w.commands(ctx, t, out, plain)
 
+	w.spans.await(ctx, t, "POST /v1/events", "enrich", "sink infomart", "sink tserver", "outage", "kafka", topic.UserEvents)
 	count := out.all(ctx, t, w)
 	t.Logf("%d marks; dead letters: %v", w.Made(), count)
 	for _, reason := range []string{

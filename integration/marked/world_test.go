@@ -41,6 +41,7 @@ type world struct {
 	client   *kafka.Client
 	codec    *wire.Codec
 	intake   string // URL that events are posted to
+	spans    *collector
 	token    string // that the producer lets in
 	all      []*process.Process
 	named    map[string]*process.Process
@@ -81,6 +82,8 @@ func newWorld(ctx context.Context, t *testing.T) *world {
 	require.NoError(t, err)
 	w.services = &process.Services{Binaries: programs, Logs: filepath.Join(dir, "logs")}
 	w.kafka(ctx, t)
+	w.spans = newCollector(t)
+	maps.Copy(w.env, w.spans.environment(w.New("the collector's token")))
 	w.store(ctx, t)
 	w.services.Parts.Registry = required(t, "RINGBACK_REGISTRY_URL")
 	w.env["REGISTRY_USERNAME"], w.env["REGISTRY_PASSWORD_FILE"] = "ringback", w.secret(t, "the registry's password")

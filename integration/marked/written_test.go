@@ -123,6 +123,7 @@ func (w written) all(ctx context.Context, t *testing.T, of *world) map[string]in
 			w.health(ctx, t, p)
 		}
 	}
+	w.add("spans", of.spans.bytes())
 	w.logs(t, of.services.Logs)
 	w.tables(ctx, t, of.services.Parts.Postgres)
 	return w.letters(ctx, t, of)
@@ -146,6 +147,9 @@ func (w *world) planted(ctx context.Context, t *testing.T) (into written, where 
 	url := serve(t, mux)
 	into.health(ctx, t, process.New(process.Spec{Name: "planted", Ready: url + "/readyz", Metrics: url + "/metrics"}))
 
+	w.spans.plant(ctx, t, line())
+	into.add("spans", w.spans.bytes())
+
 	letter, err := w.codec.DeadLetter(&callback.DeadLetter{Component: "planted", Topic: topic.Lifecycle, Reason: callback.ReasonInvalidField, Detail: line()})
 	require.NoError(t, err)
 	w.produce(ctx, t, []kafka.Record{letter}...)
@@ -158,5 +162,5 @@ func (w *world) planted(ctx context.Context, t *testing.T) (into written, where 
 		VALUES ('planted', 0, 0, 'PLANTED', $1, 0, 0, 0)`, line())
 	require.NoError(t, err)
 	into.tables(ctx, t, w.services.Parts.Postgres)
-	return into, []string{"log planted.log", "planted/readyz", "planted/livez", "planted/metrics", "dead letters", "table stg_transform_discards"}
+	return into, []string{"log planted.log", "planted/readyz", "planted/livez", "planted/metrics", "spans", "dead letters", "table stg_transform_discards"}
 }
