@@ -10,7 +10,7 @@
 //	text output        must come from the block of commands before it: each line, in this order; ports may differ
 //
 // Any other block must name its language. A line <!-- docs-test: COMMAND --> is run like a block of its own: what a
-// reader has already, and a clean directory has not.
+// reader has already, and a clean directory has not. Links between the pages must lead somewhere.
 //
 //	guides ROOT WORK [DOCUMENT...]    ROOT is the checkout, WORK an empty directory
 package main

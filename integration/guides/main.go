@@ -32,7 +32,7 @@ func try(args []string) error {
 		if err != nil {
 			return err
 		}
-		documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"}
+		documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dashboards/README.md"}
 		for _, p := range pages {
 			documents = append(documents, "docs/"+filepath.Base(p))
 		}
@@ -59,6 +59,9 @@ func tryDocument(ctx context.Context, root, work, name string) error {
 	}
 	all, err := blocks(string(text))
 	if err != nil {
+		return err
+	}
+	if err := deadLinks(root, name, string(text)); err != nil {
 		return err
 	}
 	others, skipped := 0, 0
