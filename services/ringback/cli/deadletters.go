@@ -17,6 +17,7 @@ import (
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/services/ringback/pipeline"
+	"github.com/ringback/ringback/services/ringback/topics"
 )
 
 func deadLettersCommand(std IO) *cobra.Command {
@@ -24,18 +25,26 @@ func deadLettersCommand(std IO) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "deadletters",
 		Short: "list and show the records that were set aside, with their reasons",
+		Long: `deadletters reads callback.deadletters.v1: of the data directory of ringback run, or,
+where KAFKA_BROKERS is set and --data is not given, of that cluster. KAFKA_* and
+REGISTRY_* say then where it is, as for every service. A record that was set aside
+may hold personal data.`,
 	}
 	list := &cobra.Command{
 		Use:   "list",
 		Short: "list all, each once",
 		Args:  exactly(cobra.NoArgs),
-		RunE:  func(c *cobra.Command, _ []string) error { return listLetters(c.Context(), data, std.Out) },
+		RunE: func(c *cobra.Command, _ []string) error {
+			return listLetters(c.Context(), source(c, data, std), std.Out)
+		},
 	}
 	show := &cobra.Command{
 		Use:   "show ID",
 		Short: "show one whole; ID is as listed",
 		Args:  exactly(cobra.ExactArgs(1)),
-		RunE:  func(c *cobra.Command, args []string) error { return showLetter(c.Context(), data, args[0], std.Out) },
+		RunE: func(c *cobra.Command, args []string) error {
+			return showLetter(c.Context(), source(c, data, std), args[0], std.Out)
+		},
 	}
 	dataFlag(list, &data)
 	dataFlag(show, &data)
@@ -44,11 +53,36 @@ func deadLettersCommand(std IO) *cobra.Command {
 	return c
 }
 
-func listLetters(ctx context.Context, dir string, out io.Writer) error {
+// letterSource is where dead letters are read from.
+type letterSource struct {
+	name string
+	open func(context.Context) (*pipeline.Topics, error)
+}
+
+// source is the cluster of the environment, if it names one and the command line no directory.
+func source(c *cobra.Command, dir string, std IO) letterSource {
+	if brokers := std.Env["KAFKA_BROKERS"]; brokers != "" && !c.Flags().Changed("data") {
+		return letterSource{brokers, func(ctx context.Context) (*pipeline.Topics, error) {
+			s, err := topics.LoadSettings(ctx, std.Env)
+			if err != nil {
+				return nil, err
+			}
+			return pipeline.ReachTopics(ctx, s.Kafka, s.Registry)
+		}}
+	}
+	return letterSource{dir, func(ctx context.Context) (*pipeline.Topics, error) {
+		if _, err := os.Stat(pipeline.PathsOf(dir).Broker); err != nil {
+			return nil, fault.Misconfigf("deadletters: %s holds no topics: %w", dir, err)
+		}
+		return pipeline.OpenTopics(ctx, dir)
+	}}
+}
+
+func listLetters(ctx context.Context, from letterSource, out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(w, "ID\tREASON\tSERVICE ID\tTIME\tDETAIL")
 	n := 0
-	err := eachLetter(ctx, dir, func(d *callback.DeadLetter) bool {
+	err := from.each(ctx, func(d *callback.DeadLetter) bool {
 		n++
 		service := "-"
 		if d.ServiceID != nil {
@@ -87,9 +121,9 @@ type letterView struct {
 	Headers   map[string]string `json:"record_headers,omitempty"`
 }
 
-func showLetter(ctx context.Context, dir, id string, out io.Writer) error {
+func showLetter(ctx context.Context, from letterSource, id string, out io.Writer) error {
 	var found *callback.DeadLetter
-	err := eachLetter(ctx, dir, func(d *callback.DeadLetter) bool {
+	err := from.each(ctx, func(d *callback.DeadLetter) bool {
 		if d.ID() == id {
 			found = d
 		}
@@ -99,7 +133,7 @@ func showLetter(ctx context.Context, dir, id string, out io.Writer) error {
 		return err
 	}
 	if found == nil {
-		return fault.Misconfigf("deadletters: %s has no dead letter with the id %q", dir, id)
+		return fault.Misconfigf("deadletters: %s has no dead letter with the id %q", from.name, id)
 	}
 	v := letterView{
 		ID: found.ID(), Component: found.Component, Topic: found.Topic, Partition: found.Partition, Offset: found.Offset,
@@ -140,13 +174,10 @@ func printable(s string) string {
 	}, s)
 }
 
-func eachLetter(ctx context.Context, dir string, f func(*callback.DeadLetter) bool) error {
-	if _, err := os.Stat(pipeline.PathsOf(dir).Broker); err != nil {
-		return fault.Misconfigf("deadletters: %s holds no topics: %w", dir, err)
-	}
-	topics, err := pipeline.OpenTopics(ctx, dir)
+func (s letterSource) each(ctx context.Context, f func(*callback.DeadLetter) bool) error {
+	from, err := s.open(ctx)
 	if err != nil {
 		return err
 	}
-	return errors.Join(topics.DeadLetters(ctx, f), topics.Close())
+	return errors.Join(from.DeadLetters(ctx, f), from.Close())
 }

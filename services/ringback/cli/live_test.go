@@ -104,6 +104,14 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 
 	e, err := pipeline.ReadEndpoints(dir)
 	require.NoError(t, err)
+	// So does one that is told of the cluster as a service is.
+	cluster := config.Environment{"KAFKA_BROKERS": strings.Join(e.Brokers, ","), "REGISTRY_URL": e.Registry}
+	var same, fault bytes.Buffer
+	require.Zero(t, cli.Run(t.Context(), "test", []string{"deadletters", "list"}, cli.IO{Out: &same, Err: &fault, Env: cluster}), fault.String())
+	require.Equal(t, list, same.String())
+	cluster["REGISTRY_URI"] = "http://127.0.0.1:1"
+	require.Equal(t, cli.ExitMisusage, cli.Run(t.Context(), "test", []string{"deadletters", "list"}, cli.IO{Out: &same, Err: &fault, Env: cluster}))
+	require.Contains(t, fault.String(), "did you mean REGISTRY_URL?")
 	res, err := http.Post(e.HTTP+"/v1/events", "application/cloudevents+json", strings.NewReader("{}"))
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -37,7 +38,7 @@ func ReadEndpoints(dir string) (Endpoints, error) {
 	return e, nil
 }
 
-// Topics reads the topics of a data directory, whether its pipeline runs or not.
+// Topics reads the topics of a data directory, whether its pipeline runs or not, or of a cluster.
 type Topics struct {
 	client *kafka.Client
 	codec  *wire.Codec
@@ -50,9 +51,18 @@ func OpenTopics(ctx context.Context, dir string) (*Topics, error) {
 	paths, t := PathsOf(dir), &Topics{}
 	e, err := t.reach(dir, paths)
 	if err == nil {
-		err = t.connect(ctx, e)
+		err = t.connect(ctx, kafka.Config{Brokers: e.Brokers}, registry.Config{URL: e.Registry, Timeout: 5 * time.Second})
 	}
 	if err != nil {
+		return nil, errors.Join(err, t.Close())
+	}
+	return t, nil
+}
+
+// ReachTopics opens the topics of a cluster.
+func ReachTopics(ctx context.Context, brokers kafka.Config, schemas registry.Config) (*Topics, error) {
+	t := &Topics{}
+	if err := t.connect(ctx, brokers, schemas); err != nil {
 		return nil, errors.Join(err, t.Close())
 	}
 	return t, nil
@@ -75,13 +85,14 @@ func (t *Topics) reach(dir string, paths Paths) (Endpoints, error) {
 	return Endpoints{Brokers: b.Addrs(), Registry: schemas.URL()}, nil
 }
 
-func (t *Topics) connect(ctx context.Context, e Endpoints) error {
+func (t *Topics) connect(ctx context.Context, brokers kafka.Config, at registry.Config) error {
+	brokers.ClientID = cmp.Or(brokers.ClientID, "ringback-reader")
 	var err error
-	if t.client, err = kafka.New(kafka.Config{Brokers: e.Brokers, ClientID: "ringback-reader"}); err != nil {
+	if t.client, err = kafka.New(brokers); err != nil {
 		return err
 	}
 	t.close = append(t.close, func() error { t.client.Close(); return nil })
-	schemas, err := registry.New(registry.Config{URL: e.Registry, Timeout: 5 * time.Second})
+	schemas, err := registry.New(at)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -203,6 +204,34 @@ func TestBackoffIsBounded(t *testing.T) {
 		}
 		require.Greater(t, len(at), 25)
 		require.Less(t, len(at), 75)
+		b.stop(t)
+	})
+}
+
+// The lag is what waits, also of what has come since the wait began.
+func TestLagGrowsInAnOutage(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var down atomic.Bool
+		down.Store(true)
+		b.store.before = func(stage string) error {
+			if stage == "apply" && down.Load() {
+				return away()
+			}
+			return nil
+		}
+		lag := func() float64 { return testutil.ToFloat64(b.metrics.lagG.WithLabelValues("t", "3")) }
+		b.log.add("r0")
+		b.start()
+		pass(time.Second)
+		require.Equal(t, 1.0, lag())
+		b.log.add(numbered("r", 1, 20)...)
+		pass(2 * b.cfg.RetryMax)
+		require.Equal(t, 21.0, lag())
+		down.Store(false)
+		pass(2 * b.cfg.RetryMax)
+		require.Zero(t, lag())
 		b.stop(t)
 	})
 }

@@ -94,7 +94,20 @@ func (p *Partition[T]) outage(ctx context.Context, stage string, err error) erro
 	p.loop.Beat() // it waits for a dependency: alive (invariant 7)
 	p.metrics.retry(p.cfg, stage)
 	p.announce(stage, err)
+	if stage == stageDecode || stage == stageApply {
+		p.measure(ctx)
+	}
 	return sleep(ctx, p.backoff())
+}
+
+// measure shows how much more there is to do by now. Else the lag would stand still while the partition waits,
+// which is when it grows.
+func (p *Partition[T]) measure(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	if _, end, err := p.log.Bounds(ctx); err == nil {
+		p.metrics.lag(p.cfg, max(0, end-p.next()))
+	}
 }
 
 // announce shows the partition as waiting, and logs it once for each outage.
