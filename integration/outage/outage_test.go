@@ -73,7 +73,7 @@ func outages(s *stack.Stack) []outage {
 
 	brokers := map[*process.Process]string{producer: "events cannot be written", enricher: "kafka", infomart: "kafka", tserver: "kafka"}
 	brokersMetric := map[*process.Process]string{enricher: "ringback_enricher_outages_total", infomart: "ringback_sink_retries_total", tserver: "ringback_sink_retries_total"}
-	store := map[*process.Process]string{infomart: "apply", tserver: "apply"}
+	store := map[*process.Process]string{infomart: "postgres", tserver: "postgres"}
 	storeMetric := map[*process.Process]string{infomart: "ringback_sink_retries_total", tserver: "ringback_sink_retries_total"}
 	gateway := map[*process.Process]string{tserver: "gateway"}
 	gatewayMetric := map[*process.Process]string{tserver: "ringback_sink_retries_total"}
