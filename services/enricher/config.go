@@ -33,7 +33,7 @@ type Config struct {
 	// BatchBytes is the most that one fetch, and so one transaction, reads.
 	BatchBytes int `env:"ENRICHER_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// BatchInterval is the least time from the beginning of one batch of a partition to the next: what comes
-	// meanwhile shares a transaction. After a pause news is read at once. 0: as fast as transactions go.
+	// meanwhile shares a transaction. After a pause, and while it is behind, it reads at once. 0: as fast as transactions go.
 	BatchInterval time.Duration `env:"ENRICHER_BATCH_INTERVAL, default=25ms"`
 	// Ticks lets the enricher write ticks; a generation that only re-reads the log writes none.
 	Ticks bool `env:"ENRICHER_TICKS, default=true"`
@@ -52,8 +52,8 @@ func (c *Config) Validate() []error {
 	positive("ENRICHER_SESSION_TIMEOUT", c.SessionTimeout)
 	positive("ENRICHER_STATE_RETENTION", c.StateRetention)
 	positive("ENRICHER_MARKER_RETENTION", c.MarkerRetention)
-	if c.BatchInterval < 0 {
-		faults = append(faults, fmt.Errorf("ENRICHER_BATCH_INTERVAL: must not be negative, is %s", c.BatchInterval))
+	if c.BatchInterval < 0 || c.BatchInterval > 10*time.Second {
+		faults = append(faults, fmt.Errorf("ENRICHER_BATCH_INTERVAL: must be from 0 to 10s, is %s", c.BatchInterval))
 	}
 	if c.StateRetention < c.Settle {
 		faults = append(faults, fmt.Errorf("ENRICHER_STATE_RETENTION: must not be less than ENRICHER_SETTLE, is %s", c.StateRetention))

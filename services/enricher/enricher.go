@@ -60,6 +60,8 @@ type Enricher struct {
 	parked map[int32]error              // partitions that stopped, and why
 	joined bool                         // it is in the group
 	group  error                        // why it is not, where the brokers do not answer
+	share  int                          // how many partitions the group gave it
+	caught bool                         // it was ready once with partitions of its own
 
 	counts   Counts
 	sessions map[int32]session.Sessions // as of the last batch
@@ -128,7 +130,7 @@ func (e *Enricher) Run(ctx context.Context) error {
 		OnJoin: func(partitions int) {
 			e.metrics.joins.Inc()
 			e.metrics.assigned.Set(float64(partitions))
-			e.setJoined(nil)
+			e.setJoined(nil, partitions)
 			if partitions == 0 {
 				e.release() // else the first takeover does
 			}
@@ -136,15 +138,15 @@ func (e *Enricher) Run(ctx context.Context) error {
 		OnOutage: func(err error) {
 			e.metrics.outages.Inc() // a member without partitions has nothing else that would count it
 			e.metrics.assigned.Set(0)
-			e.setJoined(err)
+			e.setJoined(err, 0)
 		},
 	}, e.own)
 }
 
-func (e *Enricher) setJoined(why error) {
+func (e *Enricher) setJoined(why error, share int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.joined, e.group = why == nil, why
+	e.joined, e.group, e.share = why == nil, why, share
 }
 
 // checkTopics refuses topics whose partitions do not lie side by side.
@@ -178,6 +180,12 @@ func (e *Enricher) Ready() error {
 			return fmt.Errorf("enricher: partition %d of %s: %s", n, topic.Lifecycle, s.reason)
 		}
 	}
+	// Between two generations nothing is owned, nor in the moment after joining: a rollout must not go on over a
+	// member that has not caught up with anything yet.
+	if !e.caught && len(e.status) < e.share {
+		return fmt.Errorf("enricher: %d of its %d partitions of %s have not begun", e.share-len(e.status), e.share, topic.Lifecycle)
+	}
+	e.caught = e.caught || e.share > 0
 	return nil
 }
 

@@ -36,6 +36,7 @@ type owner struct {
 
 	caughtUp bool                 // with what lay there; to fall behind later is lag, and takes no readiness
 	began    time.Time            // the last batch
+	behind   bool                 // there was more than it took
 	last     session.Position     // as last counted
 	accepted int64                // offset up to which an operator has accepted bad records
 	unknown  map[string]time.Time // headers with a schema id that the registry does not know, and since when
@@ -109,7 +110,7 @@ func (o *owner) poll(ctx context.Context) error {
 	p := o.state
 	pos := p.Position()
 	// Under a steady load each event would else be a transaction of its own, as fast as the brokers go.
-	if early := o.cfg.BatchInterval - time.Since(o.began); early > 0 && !wait(ctx, early) {
+	if early := o.cfg.BatchInterval - time.Since(o.began); early > 0 && !o.behind && !wait(ctx, early) {
 		return ctx.Err()
 	}
 	got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
@@ -131,7 +132,7 @@ func (o *owner) poll(ctx context.Context) error {
 		o.setStatus(o.number, true, "")
 		return o.tick(ctx, p)
 	}
-	o.began = time.Now()
+	o.began, o.behind = time.Now(), got.Next < got.LastStable
 	records, next, hold, err := o.decode(ctx, got)
 	if errors.Is(err, errAgain) {
 		return nil

@@ -22,18 +22,25 @@ func testRecreated(t *testing.T, brokers []string) {
 
 	end := w.ends(topic.Lifecycle)[p]
 	w.remake(topic.Lifecycle)
+	w.requireStopped("has no offset") // and nothing comes that would move it
 	for w.ends(topic.Lifecycle)[p] <= end {
 		w.produce(w.life(0)...)
 	}
 	before := len(w.read(topic.UserEvents))
-	m = w.start()
-	require.Eventually(t, func() bool {
-		err := m.Ready()
-		return err != nil && strings.Contains(err.Error(), "is not the log that was read")
-	}, 30*time.Second, 10*time.Millisecond)
-	require.NoError(t, m.stop())
+	w.requireStopped("is not the log that was read")
 	require.Len(t, w.read(topic.UserEvents), before)
 	w.remake(topic.Lifecycle, topic.Sessions) // for the next test on the same brokers
+}
+
+// requireStopped starts an enricher that must not go on, for this reason.
+func (w *world) requireStopped(why string) {
+	w.t.Helper()
+	m := w.start()
+	require.Eventually(w.t, func() bool {
+		err := m.Ready()
+		return err != nil && strings.Contains(err.Error(), why)
+	}, 30*time.Second, 10*time.Millisecond)
+	require.NoError(w.t, m.stop())
 }
 
 // remake deletes topics and makes them again, empty.

@@ -164,6 +164,9 @@ func (o *owner) lookBack(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(got.Records) == 0 && got.Next == offset {
+			return nil // the log ends before the position; who fetches there is told so
+		}
 		for i := range got.Records {
 			if got.Records[i].Offset >= o.last.Next {
 				break

@@ -91,14 +91,14 @@ func listLetters(ctx context.Context, from letterSource, out io.Writer) error {
 		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", d.ID(), d.Reason, printable(service), d.RecordTime.UTC().Format(time.RFC3339), printable(d.Detail))
 		return true
 	})
-	if err != nil {
-		return err
-	}
-	if n == 0 {
+	if n == 0 && err == nil {
 		_, err := fmt.Fprintln(out, "no dead letters")
 		return err
 	}
-	return w.Flush()
+	if n > 0 {
+		err = errors.Join(w.Flush(), err)
+	}
+	return err
 }
 
 // letterView is how a dead letter is shown: key and value as text where a person can read

@@ -109,6 +109,7 @@ func eachLetter(ctx context.Context, client *kafka.Client, codec *wire.Codec, fr
 		return fmt.Errorf("pipeline: %w", err)
 	}
 	seen := map[string]bool{}
+	var unread []error // one that cannot be read hides no other
 	for n := range int32(len(ranges)) {
 		for offset := max(from[n], ranges[n].Earliest); offset < ranges[n].Latest; {
 			got, err := client.Fetch(ctx, kafka.FetchRequest{Topic: topic.DeadLetters, Partition: n, Offset: offset, MaxBytes: 1 << 20, MaxWait: time.Second})
@@ -118,7 +119,8 @@ func eachLetter(ctx context.Context, client *kafka.Client, codec *wire.Codec, fr
 			for i := range got.Records {
 				d, err := codec.ParseDeadLetter(ctx, &got.Records[i])
 				if err != nil {
-					return fmt.Errorf("pipeline: dead letter at offset %d: %w", got.Records[i].Offset, err)
+					unread = append(unread, fmt.Errorf("pipeline: dead letter in partition %d at offset %d: %w", n, got.Records[i].Offset, err))
+					continue
 				}
 				if id := d.ID(); !seen[id] {
 					seen[id] = true
@@ -130,7 +132,7 @@ func eachLetter(ctx context.Context, client *kafka.Client, codec *wire.Codec, fr
 			offset = got.Next
 		}
 	}
-	return nil
+	return errors.Join(unread...)
 }
 
 // Check holds the counts of the stages against each other (invariant 2). A
