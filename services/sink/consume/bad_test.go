@@ -44,6 +44,22 @@ func TestOneBadRecordAmong500(t *testing.T) {
 	})
 }
 
+func TestLagGrowsInAPause(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.log.add(numbered("bad", 0, 100)...)
+		b.start()
+		pass(time.Minute)
+		require.Equal(t, Paused, b.state())
+		next := b.store.seen().pos.Next
+		b.log.add(numbered("r", 0, 50)...)
+		pass(2 * b.cfg.RetryMax)
+		require.Equal(t, float64(150-next), testutil.ToFloat64(b.metrics.lagG.WithLabelValues("t", "3")))
+		b.stop(t)
+	})
+}
+
 // invariant 7: a topic that turns all bad is paused before it is all dead letters,
 // the window survives batches and restarts, and an operator decides.
 func TestPoisonedPartitionPauses(t *testing.T) {

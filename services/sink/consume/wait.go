@@ -69,6 +69,7 @@ func (p *Partition[T]) pause(ctx context.Context, e *pauseError) error {
 		p.logger.Error("paused: most records cannot be decoded; accept them up to an offset to go on", "offset", e.offset,
 			"reason", e.reason, "bad", bad, "of", of, "looks_back", poison.Size)
 	}
+	p.measure(ctx)
 	timer := time.NewTimer(p.cfg.RetryMax)
 	defer timer.Stop()
 	select {
@@ -100,8 +101,8 @@ func (p *Partition[T]) outage(ctx context.Context, stage string, err error) erro
 	return sleep(ctx, p.backoff())
 }
 
-// measure shows how much more there is to do by now. Else the lag would stand still while the partition waits,
-// which is when it grows.
+// measure shows how much more there is to do by now. Else the lag would stand still while the partition waits or is
+// paused, which is when it grows.
 func (p *Partition[T]) measure(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
