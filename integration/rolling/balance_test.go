@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -66,14 +67,18 @@ func (a *address) add(t *testing.T, producer string) {
 	a.endpoints = append(a.endpoints, h)
 }
 
-// remove takes one out before it is told to stop. The chart's preStop waits until every proxy knows; here all of them
-// know at once.
+// taken is how long a connection that was just made may lie there before the producer takes it up.
+const taken = 500 * time.Millisecond
+
+// remove takes one out before it is told to stop. The chart's preStop waits until every proxy knows, and what they
+// passed on the moment before is taken up; here all of them know at once.
 func (a *address) remove(t *testing.T, producer string) {
 	t.Helper()
 	h := host(t, producer)
 	a.mu.Lock()
-	defer a.mu.Unlock()
 	a.endpoints = slices.DeleteFunc(a.endpoints, func(e string) bool { return e == h })
+	a.mu.Unlock()
+	<-time.After(taken)
 }
 
 func (a *address) pick() string {
@@ -89,6 +94,9 @@ func (a *address) pick() string {
 func (a *address) forward(client net.Conn) {
 	defer client.Close()
 	producer, err := net.Dial("tcp", a.pick())
+	if err != nil {
+		producer, err = net.Dial("tcp", a.pick()) // the first was taken out in this moment
+	}
 	if err != nil {
 		return // the client sees a connection that breaks, and counts it
 	}
