@@ -102,9 +102,14 @@ func (r *run) served(t *testing.T) {
 	}
 	r.note(t, "%d events accepted, %d tries failed; answers: %v", r.client.Count(), failed, statuses)
 	require.Empty(t, r.client.Refused())
-	for answer := range statuses {
-		if !strings.HasPrefix(answer, "202") && !strings.HasPrefix(answer, "503") {
-			t.Errorf("a client saw %q", answer)
+	for answer, n := range statuses {
+		switch {
+		case strings.HasPrefix(answer, "202"), strings.HasPrefix(answer, "503"):
+		case answer == "no answer" && int64(n) <= r.client.Count()/100:
+			// A server that ends closes the connections that are idle; one on which a client sends in that moment breaks.
+			// HTTP has no remedy but to send again, with the same id: nothing is lost by it, nor there twice.
+		default:
+			t.Errorf("a client saw %q %d times", answer, n)
 		}
 	}
 }
