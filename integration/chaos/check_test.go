@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -74,7 +73,7 @@ func (o *outcome) drain(ctx context.Context, t *testing.T) {
 		s.InfomartGroup: {topic.UserEvents}, s.TServerGroup: {topic.UserEvents, topic.AttachedData},
 	} {
 		for _, name := range topics {
-			require.NoError(t, process.Until(ctx, func() error { return applied(ctx, client, conn, group, name) }), "the sinks catch up")
+			require.NoError(t, process.Until(ctx, func() error { return oracle.Applied(ctx, client, conn, group, name, partitions, 0) }), "the sinks catch up")
 		}
 	}
 	require.NoError(t, stack.Stop(ctx, append(append(s.Infomarts, s.TServers...), s.Producers...)...))
@@ -104,24 +103,6 @@ func (o *outcome) quiet(ctx context.Context, client *kgo.Client, from []int64, a
 	for n, records := range tail.Partitions {
 		if len(records) == 0 || records[len(records)-1].Time.Before(after) || committed[n] <= records[len(records)-1].Offset {
 			return fmt.Errorf("partition %d of %s: no tick after %s has been read", n, topic.Lifecycle, after)
-		}
-	}
-	return nil
-}
-
-func applied(ctx context.Context, client *kgo.Client, conn *pgx.Conn, group, name string) error {
-	ends, err := oracle.Ends(ctx, client, name, partitions)
-	if err != nil {
-		return err
-	}
-	for n, end := range ends {
-		var next int64
-		err := conn.QueryRow(ctx, "SELECT NEXT_OFFSET FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
-		if err != nil && end > 0 {
-			return fmt.Errorf("position of %s in %s/%d: %w", group, name, n, err)
-		}
-		if next < end {
-			return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
 		}
 	}
 	return nil
@@ -170,7 +151,7 @@ func (o *outcome) check(ctx context.Context, t *testing.T) {
 	for _, died := range o.d.died {
 		ended("%s", died)
 	}
-	o.logs(t)
+	require.NoError(t, f.Logs(s.Services.Logs))
 }
 
 func (o *outcome) fold(ctx context.Context, t *testing.T, x *oracle.Expected, codec *wire.Codec) {
@@ -216,21 +197,4 @@ func (o *outcome) stores(ctx context.Context, t *testing.T, codec *wire.Codec) {
 	defer log.Close() //nolint:errcheck // it was only read
 	o.sends, err = o.findings.TServer(ctx, got, log, o.userEvents, o.attached, codec, o.d.sending)
 	require.NoError(t, err)
-}
-
-// logs looks for what no service may ever print.
-func (o *outcome) logs(t *testing.T) {
-	t.Helper()
-	bad := o.findings.Check("no panic and no data race")
-	files, err := filepath.Glob(filepath.Join(o.s.Services.Logs, "*.log"))
-	require.NoError(t, err)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, sign := range []string{"panic:", "DATA RACE", "fatal error:"} {
-			if at := strings.Index(string(text), sign); at >= 0 {
-				bad("%s:\n%s", file, text[at:min(at+2000, len(text))])
-			}
-		}
-	}
 }

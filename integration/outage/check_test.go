@@ -36,18 +36,12 @@ func caughtUpWith(ctx context.Context, s *stack.Stack, behind int64) error {
 		return err
 	}
 	defer client.Close()
-	committed, err := oracle.Committed(ctx, client, s.EnricherGroup, topic.Lifecycle, partitions)
-	if err != nil {
-		return err
-	}
 	ends, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
 	if err != nil {
 		return err
 	}
-	for n := range ends {
-		if committed[n] < ends[n]-behind {
-			return fmt.Errorf("the enricher is at %d of %d in %s/%d", committed[n], ends[n], topic.Lifecycle, n)
-		}
+	if err := oracle.Reached(ctx, client, s.EnricherGroup, topic.Lifecycle, ends, behind); err != nil {
+		return err
 	}
 	return sinksAt(ctx, s, behind)
 }
@@ -68,19 +62,8 @@ func sinksAt(ctx context.Context, s *stack.Stack, behind int64) error {
 		s.InfomartGroup: {topic.UserEvents}, s.TServerGroup: {topic.UserEvents, topic.AttachedData},
 	} {
 		for _, name := range topics {
-			ends, err := oracle.Ends(ctx, client, name, partitions)
-			if err != nil {
+			if err := oracle.Applied(ctx, client, conn, group, name, partitions, behind); err != nil {
 				return err
-			}
-			for n, end := range ends {
-				var next int64
-				err := conn.QueryRow(ctx, "SELECT coalesce(max(NEXT_OFFSET), 0) FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
-				if err != nil {
-					return fmt.Errorf("outage: %w", err)
-				}
-				if next < end-behind {
-					return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
-				}
 			}
 		}
 	}

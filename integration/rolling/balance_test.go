@@ -95,9 +95,6 @@ func (a *address) forward(client net.Conn) {
 	defer client.Close()
 	producer, err := net.Dial("tcp", a.pick())
 	if err != nil {
-		producer, err = net.Dial("tcp", a.pick()) // the first was taken out in this moment
-	}
-	if err != nil {
 		return // the client sees a connection that breaks, and counts it
 	}
 	defer producer.Close()

@@ -4,16 +4,13 @@ package rolling_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
-	"github.com/twmb/franz-go/pkg/kgo"
 
 	"github.com/ringback/ringback/integration/chaos/oracle"
 	"github.com/ringback/ringback/integration/process"
@@ -43,7 +40,7 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 	defer kafka.Close()
 	ends, err := oracle.Ends(ctx, kafka, topic.Lifecycle, partitions)
 	require.NoError(t, err)
-	require.NoError(t, process.Until(ctx, func() error { return reached(ctx, kafka, s.EnricherGroup, ends) }), "the enrichers catch up")
+	require.NoError(t, process.Until(ctx, func() error { return oracle.Reached(ctx, kafka, s.EnricherGroup, topic.Lifecycle, ends, 0) }), "the enrichers catch up")
 	require.NoError(t, stack.Stop(ctx, s.Enrichers...))
 	committed, err := oracle.Committed(ctx, kafka, s.EnricherGroup, topic.Lifecycle, partitions)
 	require.NoError(t, err)
@@ -54,7 +51,7 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 		s.InfomartGroup: {topic.UserEvents}, s.TServerGroup: {topic.UserEvents, topic.AttachedData},
 	} {
 		for _, name := range topics {
-			require.NoError(t, process.Until(ctx, func() error { return applied(ctx, kafka, conn, group, name) }), "the sinks catch up")
+			require.NoError(t, process.Until(ctx, func() error { return oracle.Applied(ctx, kafka, conn, group, name, partitions, 0) }), "the sinks catch up")
 		}
 	}
 	require.NoError(t, stack.Stop(ctx, append(append(s.Infomarts, s.TServers...), s.Producers...)...))
@@ -101,58 +98,9 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 
 	r.note(t, "%d lifecycle records, %d UserEvents, %d attached data, %d facts; dead letters %v, %d repeated; T-Server: %d owed, %d distributed, %d repeated",
 		topics[topic.Lifecycle].Records(), userEvents.Records(), attached.Records(), facts, letters.ByReason, letters.Repeated, sends.Ledger, sends.Distributed, sends.Repeated)
+	require.NoError(t, f.Logs(s.Services.Logs))
 	for _, finding := range f.List() {
 		t.Errorf("%s", finding)
 	}
 	require.Zero(t, sends.Repeated, "messages sent to T-Server twice")
-	r.logs(t)
-}
-
-// reached says which partition the enrichers have not read up to there.
-func reached(ctx context.Context, client *kgo.Client, group string, ends []int64) error {
-	committed, err := oracle.Committed(ctx, client, group, topic.Lifecycle, partitions)
-	if err != nil {
-		return err
-	}
-	for n := range ends {
-		if committed[n] < ends[n] {
-			return fmt.Errorf("the enrichers are at %d of %d in %s/%d", committed[n], ends[n], topic.Lifecycle, n)
-		}
-	}
-	return nil
-}
-
-func applied(ctx context.Context, client *kgo.Client, conn *pgx.Conn, group, name string) error {
-	ends, err := oracle.Ends(ctx, client, name, partitions)
-	if err != nil {
-		return err
-	}
-	for n, end := range ends {
-		var next int64
-		err := conn.QueryRow(ctx, "SELECT coalesce(max(NEXT_OFFSET), 0) FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
-		if err != nil {
-			return fmt.Errorf("rolling: %w", err)
-		}
-		if next < end {
-			return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
-		}
-	}
-	return nil
-}
-
-// logs looks for what no service may ever print.
-func (r *run) logs(t *testing.T) {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(r.s.Services.Logs, "*.log"))
-	require.NoError(t, err)
-	require.NotEmpty(t, files)
-	for _, file := range files {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		for _, sign := range []string{"panic:", "DATA RACE", "fatal error:"} {
-			if at := strings.Index(string(text), sign); at >= 0 {
-				t.Errorf("%s:\n%s", file, text[at:min(at+2000, len(text))])
-			}
-		}
-	}
 }
