@@ -17,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/config"
+	"github.com/ringback/ringback/pkg/kafka"
+	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/services/ringback/cli"
 	"github.com/ringback/ringback/services/ringback/pipeline"
 )
@@ -127,6 +129,11 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 	require.Contains(t, stderr, "lock")
 	code, _, stderr = ringback(t, "", "deadletters", "list", "--data", dir)
 	require.Zero(t, code, "the one that runs can still be reached: %s", stderr)
+	litter(t, e.Brokers)
+	code, all, stderr := ringback(t, "", "deadletters", "list", "--data", dir)
+	require.Equal(t, cli.ExitFailed, code)
+	require.Contains(t, stderr, "dead letter in partition 0 at offset")
+	require.Equal(t, list, all, "one that cannot be read hides no other")
 	require.Zero(t, stop(), screen.String())
 
 	// What was accepted is there after a restart, and nothing is played again.
@@ -141,6 +148,19 @@ func TestANewDirectoryIsGivenTheSampleAndTakesEventsIn(t *testing.T) {
 		}
 	}
 	require.Positive(t, found)
+}
+
+// litter writes to the topic of dead letters what is none.
+func litter(t *testing.T, brokers []string) {
+	t.Helper()
+	client, err := kafka.New(kafka.Config{Brokers: brokers, ClientID: "litter"})
+	require.NoError(t, err)
+	defer client.Close()
+	producer := client.NewProducer(kafka.ProducerConfig{})
+	for _, d := range producer.Produce(t.Context(), []kafka.Record{{Topic: topic.DeadLetters, Partition: 0, Value: []byte("garbage")}}) {
+		require.NoError(t, d.Err)
+	}
+	require.NoError(t, producer.Close(t.Context()))
 }
 
 // Where nobody named an address and the default is taken, another is, and the banner says which.
