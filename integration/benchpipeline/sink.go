@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/pprof"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,9 +81,13 @@ func (s *sinkRun) run(ctx context.Context) (result sample, err error) {
 		return result, err
 	}
 	s.group++
-	p, err := services.Infomart("sink", map[string]string{
-		"SINK_GROUP": s.name(), "STORE_SCHEMA": benchSchema, "INFOMART_STORE_EVENT_DATA": s.store,
-	})
+	env := map[string]string{"SINK_GROUP": s.name(), "STORE_SCHEMA": benchSchema, "INFOMART_STORE_EVENT_DATA": s.store}
+	for _, variable := range os.Environ() { // to measure another size of batch, say
+		if name, value, _ := strings.Cut(variable, "="); strings.HasPrefix(name, "SINK_BATCH_") {
+			env[name] = value
+		}
+	}
+	p, err := services.Infomart("sink", env)
 	if err != nil {
 		return result, err
 	}
