@@ -86,7 +86,7 @@ func (c *Client) topicOperations(ctx context.Context, name string) (int32, error
 }
 
 func (c *Client) groupOperations(ctx context.Context, id string) (int32, error) {
-	msg, err := c.coordinated(ctx, groupCoordinator, id, describeGroup{&describegroups.Request{Groups: []string{id}, IncludeAuthorizedOperations: true}})
+	msg, _, err := c.coordinated(ctx, groupCoordinator, id, describeGroup{&describegroups.Request{Groups: []string{id}, IncludeAuthorizedOperations: true}})
 	if err != nil {
 		return 0, err
 	}

@@ -174,7 +174,7 @@ func (c *Client) CommittedOffset(ctx context.Context, group, topicName string, p
 	offset := int64(-1)
 	op := fmt.Sprintf("offset of group %s on %s[%d]", group, topicName, partition)
 	err := c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
-		msg, err := c.coordinated(ctx, groupCoordinator, group, &offsetfetch.Request{
+		msg, _, err := c.coordinated(ctx, groupCoordinator, group, &offsetfetch.Request{
 			GroupID: group,
 			Topics:  []offsetfetch.RequestTopic{{Name: topicName, PartitionIndexes: []int32{partition}}},
 		})

@@ -21,17 +21,17 @@ type coordinatorKey struct {
 
 // coordinated sends req to the coordinator of a group or transactional id. The coordinator is
 // remembered, which saves every second round trip of a transaction, until an answer or a broken
-// connection says that it has moved.
-func (c *Client) coordinated(ctx context.Context, kind int8, key string, req protocol.Message) (protocol.Message, error) {
+// connection says that it has moved. sent tells whether the request may have reached it.
+func (c *Client) coordinated(ctx context.Context, kind int8, key string, req protocol.Message) (msg protocol.Message, sent bool, err error) {
 	node, err := c.coordinator(ctx, kind, key)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	msg, _, err := c.do(ctx, node, req)
+	msg, sent, err = c.do(ctx, node, req)
 	if err != nil {
 		c.coordinators.Delete(coordinatorKey{kind, key})
 	}
-	return msg, err
+	return msg, sent, err
 }
 
 func (c *Client) coordinator(ctx context.Context, kind int8, key string) (int32, error) {

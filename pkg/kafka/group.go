@@ -77,7 +77,7 @@ func (g Generation) Check(ctx context.Context) error {
 	}
 	c, op := g.client, "generation of group "+g.GroupID
 	return c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
-		msg, err := c.coordinated(ctx, groupCoordinator, g.GroupID, versionZero{&heartbeat.Request{GroupID: g.GroupID, GenerationID: g.ID, MemberID: g.MemberID}})
+		msg, _, err := c.coordinated(ctx, groupCoordinator, g.GroupID, versionZero{&heartbeat.Request{GroupID: g.GroupID, GenerationID: g.ID, MemberID: g.MemberID}})
 		if err != nil {
 			return classed(op, err)
 		}
@@ -294,7 +294,7 @@ func (m *member) goodbye() {
 		c, group := m.client, m.cfg.ID
 		// What comes of it does not matter: at worst the session does time out.
 		_ = c.retry(m.ctx, m.cfg.SessionTimeout, func(ctx context.Context) error {
-			msg, err := c.coordinated(ctx, groupCoordinator, group, versionZero{&leavegroup.Request{GroupID: group, MemberID: id}})
+			msg, _, err := c.coordinated(ctx, groupCoordinator, group, versionZero{&leavegroup.Request{GroupID: group, MemberID: id}})
 			if err != nil {
 				return err
 			}

@@ -228,7 +228,7 @@ func (c *Client) initProducerID(ctx context.Context, transactionalID string, pre
 	if transactionalID == "" {
 		msg, _, err = c.do(ctx, anyNode, req)
 	} else {
-		msg, err = c.coordinated(ctx, transactionCoordinator, transactionalID, req)
+		msg, _, err = c.coordinated(ctx, transactionCoordinator, transactionalID, req)
 	}
 	if err != nil {
 		return identity{}, err

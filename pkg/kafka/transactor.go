@@ -46,7 +46,8 @@ type Transactor struct {
 	producer identity
 	seq      map[topicPartition]int32
 	maxBytes int
-	dirty    bool  // the last transaction failed and may still be open
+	dirty    bool  // the last transaction failed and may still be open, or something of it may still arrive
+	doubt    bool  // a request of the transaction may have left and has no answer
 	dead     error // of no more use
 	builder  batchBuilder
 }
@@ -130,7 +131,7 @@ func (t *Transactor) attempt(ctx context.Context, txn Txn) error {
 		return err
 	}
 	// From here on the broker may know of the transaction.
-	t.dirty = true
+	t.dirty, t.doubt = true, false
 	if len(plan) > 0 {
 		if err := t.addPartitions(ctx, budget, plan); err != nil {
 			return err
@@ -167,7 +168,9 @@ func (t *Transactor) commit(ctx context.Context, budget time.Duration) error {
 	})
 	switch {
 	case err == nil:
-		t.dirty = false
+		// What was sent, not answered and sent again may arrive once more, late. Under the same epoch
+		// it would end the next transaction in its middle, or set the position back in it (invariant 4).
+		t.dirty = t.doubt
 		return nil
 	case isFencedErr(err):
 		if maybe {
@@ -231,6 +234,7 @@ func (t *Transactor) end(ctx context.Context, commit bool) (sent bool, err error
 	}
 	msg, sent, err := t.client.do(ctx, node, &endtxn.Request{TransactionalID: t.id, ProducerID: t.producer.pid, ProducerEpoch: t.producer.epoch, Committed: commit})
 	if err != nil {
+		t.doubt = t.doubt || sent
 		t.client.coordinators.Delete(coordinatorKey{transactionCoordinator, t.id})
 		return sent, err
 	}
@@ -277,8 +281,9 @@ func (t *Transactor) commitOffsets(ctx context.Context, budget time.Duration, g 
 	}
 	c, group := t.client, g.Generation.GroupID
 	err = c.retry(ctx, budget, func(ctx context.Context) error {
-		msg, err := c.coordinated(ctx, groupCoordinator, group, req)
+		msg, sent, err := c.coordinated(ctx, groupCoordinator, group, req)
 		if err != nil {
+			t.doubt = t.doubt || sent
 			return err
 		}
 		for _, topic := range msg.(*txnoffsetcommit.Response).Topics {
@@ -297,8 +302,9 @@ func (t *Transactor) commitOffsets(ctx context.Context, budget time.Duration, g 
 func (t *Transactor) coordinated(ctx context.Context, budget time.Duration, op string, req protocol.Message, codes func(protocol.Message) []int16) error {
 	c := t.client
 	return wrap(op, c.retry(ctx, budget, func(ctx context.Context) error {
-		msg, err := c.coordinated(ctx, transactionCoordinator, t.id, req)
+		msg, sent, err := c.coordinated(ctx, transactionCoordinator, t.id, req)
 		if err != nil {
+			t.doubt = t.doubt || sent
 			return err
 		}
 		var first error

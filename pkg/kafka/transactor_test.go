@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -152,6 +153,54 @@ func TestTxnCommitAnswerLost(t *testing.T) {
 	})
 	require.NoError(t, b.commit(t.Context(), "v"))
 	require.Equal(t, []string{"v"}, b.committed(t))
+}
+
+// A request whose answer was lost has been sent again with success, and arrives once more in the
+// middle of the next transaction, as a network that was away may deliver it (invariant 4): the next
+// transaction is there whole and once, and the position with it.
+func TestTxnRequestArrivesLate(t *testing.T) {
+	t.Parallel()
+	for _, late := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn, kmsg.TxnOffsetCommit, kmsg.EndTxn} {
+		t.Run(late.Name(), func(t *testing.T) {
+			t.Parallel()
+			b := newTxnBundle(t)
+			var held kmsg.Request
+			b.cluster.ControlKey(int16(late), func(req kmsg.Request) (kmsg.Response, error, bool) {
+				b.cluster.DropControl()
+				held = req
+				b.network.losing(first(1))
+				return nil, nil, false
+			})
+			require.NoError(t, b.commit(t.Context(), "v"))
+			require.NotNil(t, held)
+
+			arrived, next := make(chan struct{}), true
+			b.cluster.ControlKey(int16(kmsg.TxnOffsetCommit), func(kmsg.Request) (kmsg.Response, error, bool) {
+				b.cluster.DropControl()
+				if !next {
+					return nil, nil, false
+				}
+				next = false
+				go func() {
+					defer close(arrived)
+					cl, err := kgo.NewClient(kgo.SeedBrokers(b.cluster.ListenAddrs()...))
+					if err != nil {
+						t.Error(err)
+						return
+					}
+					defer cl.Close()
+					_, _ = cl.Broker(0).Request(context.Background(), held)
+				}()
+				b.cluster.SleepControl(func() { <-arrived })
+				return nil, nil, false
+			})
+			require.NoError(t, b.commit(t.Context(), "next"))
+			<-arrived
+			require.Equal(t, []string{"v", "next"}, b.committed(t))
+			require.NoError(t, b.commit(t.Context(), "one more"))
+			require.Equal(t, []string{"v", "next", "one more"}, b.committed(t))
+		})
+	}
 }
 
 // The commit's answer is lost, and what is answered when it is asked for again tells nothing of the
