@@ -190,6 +190,7 @@ func accept(ctx context.Context, t *testing.T, p *process.Process, name string, 
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(p.Ready, "/readyz")+"/admin/accept", bytes.NewReader(body))
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Authorization", "Bearer "+process.AdminToken)
 	res, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, res.Body.Close())

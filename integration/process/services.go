@@ -1,9 +1,12 @@
 package process
 
 import (
+	"fmt"
 	"maps"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 )
 
 // Parts are the addresses of what the services work with. A part that a service does not need may be empty.
@@ -25,14 +28,25 @@ type Services struct {
 	Logs  string
 }
 
+// AdminToken is an operator's, who may accept the records of a paused partition of any service.
+const AdminToken = "operator-0123456789abcdef"
+
 // service makes a process that has an admin address; more goes over the environment that every service has.
 func (s *Services) service(name, program, admin string, args []string, env ...map[string]string) (*Process, error) {
 	addr, err := FreeAddr()
 	if err != nil {
 		return nil, err
 	}
+	tokens := filepath.Join(s.Logs, "admin-tokens")
+	if err := os.MkdirAll(s.Logs, 0o755); err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
+	if err := os.WriteFile(tokens, []byte(AdminToken+" operator scopes=admin:accept\n"), 0o600); err != nil {
+		return nil, fmt.Errorf("process: %w", err)
+	}
 	all := s.Parts.environment()
 	all[admin] = addr
+	all[strings.TrimSuffix(admin, "ADDR")+"TOKENS_FILE"] = tokens
 	for _, more := range env {
 		maps.Copy(all, more)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/netip"
 )
 
 // ErrNotOwned says that a partition is not this member's to accept records of.
@@ -21,7 +22,7 @@ type acceptance struct {
 	UpTo      *int64 `json:"upTo"` // the last offset that is accepted
 }
 
-// AcceptHandler serves AcceptPath (invariant 7) to whoever reaches it; Run asks for a token, where there are any.
+// AcceptHandler serves AcceptPath (invariant 7) to whoever reaches it; Run has it ask for a token.
 func AcceptHandler(accept func(topic string, partition int32, upTo int64) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
@@ -64,6 +65,22 @@ func readAcceptance(body io.Reader) (acceptance, error) {
 		faults = append(faults, errors.New("upTo is missing: the last offset that is accepted"))
 	}
 	return a, errors.Join(faults...)
+}
+
+// Local serves those alone who come from this machine: its user is the operator.
+func Local(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from, err := netip.ParseAddrPort(r.RemoteAddr); err != nil || !from.Addr().Unmap().IsLoopback() {
+			problem(w, http.StatusForbidden, "this is served on this machine alone, at its address localhost")
+			return
+		}
+		// A page of another site in this machine's browser comes from here too, but it must say of which site it is.
+		if r.Header.Get("Origin") != "" {
+			problem(w, http.StatusForbidden, "this is not for the pages of a browser")
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 // problem answers with problem details (RFC 9457).

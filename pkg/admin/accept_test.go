@@ -13,6 +13,32 @@ import (
 	"github.com/ringback/ringback/pkg/admin"
 )
 
+// Where there are no tokens, as in ringback run, it is for the machine's own user alone (invariant 7).
+func TestLocal(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		from, origin string
+		want         int
+	}{
+		{"127.0.0.1:5", "", http.StatusNoContent},
+		{"[::1]:5", "", http.StatusNoContent},
+		{"[::ffff:127.0.0.1]:5", "", http.StatusNoContent},
+		{"192.0.2.1:5", "", http.StatusForbidden},
+		{"", "", http.StatusForbidden},
+		{"127.0.0.1:5", "https://elsewhere.example", http.StatusForbidden},
+	} {
+		h := admin.Local(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }))
+		r := httptest.NewRequest(http.MethodPost, admin.AcceptPath, nil)
+		r.RemoteAddr = tc.from
+		if tc.origin != "" {
+			r.Header.Set("Origin", tc.origin)
+		}
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		require.Equal(t, tc.want, w.Code, "%+v", tc)
+	}
+}
+
 func TestAcceptHandler(t *testing.T) {
 	t.Parallel()
 	const good = `{"topic": "t", "partition": 0, "upTo": 4711}`

@@ -18,7 +18,7 @@ import (
 type Config struct {
 	// TokensFile holds the bearer tokens of /admin/accept (scope admin:accept) and /debug/pprof/ (scope
 	// admin:profile), one a line: token [name] [scopes=admin:accept]. It is read again when it changes.
-	TokensFile string `env:"TOKENS_FILE" empty:"/admin/accept is for whoever reaches the port"`
+	TokensFile string `env:"TOKENS_FILE" empty:"/admin/accept is for nobody"`
 	// Profile serves profiles of the process below /debug/pprof/. It needs the tokens.
 	Profile bool `env:"PROFILE, default=false"`
 	TLS     servertls.Config
@@ -65,7 +65,12 @@ func (c *Config) handler(s Surface) (http.Handler, error) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/", Handler(s.Probes, s.Metrics))
-	if s.Accept != nil {
+	switch {
+	case s.Accept == nil:
+	case c.TokensFile == "":
+		// Invariant 7: what is accepted leaves the partition for good, so that it takes an operator, not whoever reaches the port.
+		mux.HandleFunc(AcceptPath, nobody)
+	default:
 		mux.Handle(AcceptPath, guard(auth.AdminAccept, AcceptHandler(s.Accept)))
 	}
 	if c.Profile {
@@ -78,6 +83,11 @@ func (c *Config) handler(s Surface) (http.Handler, error) {
 		mux.Handle("/debug/pprof/", guard(auth.AdminProfile, profiles))
 	}
 	return mux, nil
+}
+
+// nobody refuses to accept where there are no tokens to tell an operator by.
+func nobody(w http.ResponseWriter, _ *http.Request) {
+	problem(w, http.StatusForbidden, "there are no tokens of operators: set ENRICHER_ADMIN_TOKENS_FILE, of a sink SINK_ADMIN_TOKENS_FILE, to a file with one that has the scope admin:accept")
 }
 
 // fresh has the token file read again where it has changed, with the requests that it is for: they are few.

@@ -39,7 +39,8 @@ func TestHandler(t *testing.T) {
 		{"accept with a token for something else", "POST", AcceptPath, profileToken, guarded, http.StatusForbidden},
 		{"accept with a wrong token", "POST", AcceptPath, "wrong-0123456789abcdef", guarded, http.StatusUnauthorized},
 		{"accept", "POST", AcceptPath, acceptToken, guarded, http.StatusOK},
-		{"accept where there are no tokens", "POST", AcceptPath, "", open, http.StatusOK},
+		{"accept where there are no tokens", "POST", AcceptPath, "", open, http.StatusForbidden},
+		{"accept where there are no tokens, whoever asks", "POST", AcceptPath, acceptToken, open, http.StatusForbidden},
 		{"probes need none", "GET", "/livez", "", guarded, http.StatusOK},
 		{"metrics need none", "GET", "/metrics", "", guarded, http.StatusOK},
 	} {
@@ -56,6 +57,9 @@ func TestHandler(t *testing.T) {
 			w := httptest.NewRecorder()
 			h.ServeHTTP(w, r)
 			require.Equal(t, tc.want, w.Code, w.Body.String())
+			if tc.path == AcceptPath && tc.config.TokensFile == "" {
+				require.Contains(t, w.Body.String(), "set ENRICHER_ADMIN_TOKENS_FILE, of a sink SINK_ADMIN_TOKENS_FILE")
+			}
 			require.Equal(t, tc.path == AcceptPath && tc.want == http.StatusOK, accepted == 1, "what is refused has no effect")
 		})
 	}

@@ -241,7 +241,7 @@ func (p *Pipeline) startIntake(_ context.Context, cfg *Config) error {
 		p.run.Go(func() error {
 			mux := http.NewServeMux()
 			mux.Handle("/", admin.Handler(admin.Probes{Live: p.watch.Live, Ready: p.Ready}, p.Metrics))
-			mux.Handle(admin.AcceptPath, admin.AcceptHandler(p.accept))
+			mux.Handle(admin.AcceptPath, admin.Local(admin.AcceptHandler(p.accept)))
 			return admin.Serve(p.ctx, cfg.AdminAddr, mux)
 		})
 	}

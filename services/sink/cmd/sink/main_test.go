@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -92,13 +93,14 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	t.Cleanup(client.Close)
 	require.NoError(t, client.EnsureTopics(t.Context(), topic.Specs(1, 1)))
 	admin, schemas := freeAddr(t), freeAddr(t)
-	store := filepath.Join(t.TempDir(), "infomart.db")
+	store, tokens := filepath.Join(t.TempDir(), "infomart.db"), filepath.Join(t.TempDir(), "tokens")
+	require.NoError(t, os.WriteFile(tokens, []byte("accept-0123456789abcdef oncall scopes=admin:accept\n"), 0o600))
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() {
 		ended <- run(ctx, sink.Infomart, config.Environment{
-			"KAFKA_BROKERS": strings.Join(b.Addrs(), ","), "REGISTRY_URL": "http://" + schemas, "STORE_PATH": store, "SINK_ADMIN_ADDR": admin,
+			"KAFKA_BROKERS": strings.Join(b.Addrs(), ","), "REGISTRY_URL": "http://" + schemas, "STORE_PATH": store, "SINK_ADMIN_ADDR": admin, "SINK_ADMIN_TOKENS_FILE": tokens,
 		}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	ready := func(want int, why string) func() bool {
@@ -126,7 +128,10 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 		_, body := get(t, "http://"+admin+"/metrics")
 		return strings.Contains(body, `ringback_sink_records_total{outcome="applied",sink="infomart",topic="callback.userevents.v1"} 1`) && strings.Contains(body, `version="v1"} 1`)
 	}, 20*time.Second, 20*time.Millisecond)
-	resp, err := http.Post("http://"+admin+"/admin/accept", "application/json", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
+	req, err := http.NewRequest(http.MethodPost, "http://"+admin+"/admin/accept", strings.NewReader(`{"topic":"callback.userevents.v1","partition":0,"upTo":3}`))
+	require.NoError(t, err)
+	req.Header.Set("Authorization", "Bearer accept-0123456789abcdef")
+	resp, err := http.DefaultClient.Do(req)
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, http.StatusConflict, resp.StatusCode, "nothing is paused")
