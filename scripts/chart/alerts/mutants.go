@@ -30,6 +30,14 @@ func mutants(name string) (faults []error) {
 	if err != nil {
 		return []error{err}
 	}
+	// promtool takes a test that expects nothing of an alert that is not there for passed.
+	for _, t := range f.Tests {
+		for _, e := range t.Alerts {
+			if !slices.ContainsFunc(all, func(r rulefmt.Rule) bool { return r.Alert == e.Name }) {
+				faults = append(faults, fmt.Errorf("%s: no alert %s", t.Name, e.Name))
+			}
+		}
+	}
 	for i, r := range all {
 		for _, how := range slices.Sorted(maps.Keys(mutations)) {
 			broken := r
