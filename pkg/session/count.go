@@ -30,6 +30,8 @@ type Sessions struct {
 	Bytes  int // of all their states, encoded
 }
 
+func (s Sessions) total() int64 { return int64(s.Open + s.Ended + s.Closed) }
+
 // Sessions counts the sessions held.
 func (p *Partition) Sessions() Sessions {
 	return Sessions{Open: p.phases[openPhase], Ended: p.phases[endedPhase], Closed: p.phases[closedPhase], Bytes: p.held.encoded}

@@ -2,6 +2,7 @@ package session
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,10 @@ type Position struct {
 	Clock int64 // largest timestamp read: milliseconds
 
 	Read, Applied, AlreadyApplied, DeadLettered, Ticks int64 // invariant 2: Read is the sum of the others
+
+	// Sessions is how many states there are with it, markers included; -1 in a position that
+	// was written before they were counted.
+	Sessions int64
 }
 
 // Due is something that became due, and the timestamp of the record that made it so.
@@ -120,8 +125,21 @@ func (p *Partition) Restore(serviceID string, encoded []byte) error {
 // RestorePosition takes the position read from the changelog.
 func (p *Partition) RestorePosition(pos Position) { p.pos = pos }
 
+// Whole returns an error where the states that were restored are not as many as were written
+// with the position: the changelog has lost some, and the sessions that they were of would
+// begin anew (invariant 3).
+func (p *Partition) Whole() error {
+	if have := p.Sessions().total(); p.pos.Sessions >= 0 && have != p.pos.Sessions {
+		return fmt.Errorf("session: %d states, of the %d that were written up to the position", have, p.pos.Sessions)
+	}
+	return nil
+}
+
 // Position returns how far the partition has been read.
 func (p *Partition) Position() Position { return p.pos }
+
+// Skip moves the position past records that nobody will ever read.
+func (p *Partition) Skip(next int64) { p.pos.Next = next }
 
 // Parted tells whether the last batch ended in the middle of a record that makes more due than one
 // batch takes. All parts of it but the last have one and the same position, so that this says nothing then
@@ -146,7 +164,7 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 		}
 	}
 	p.write(fx)
-	p.pos.Next = next
+	p.pos.Next, p.pos.Sessions = next, p.Sessions().total()
 	fx.Position = p.pos
 	return fx, nil
 }

@@ -103,6 +103,13 @@ func TestEffectsFollowFromTheLogAlone(t *testing.T) {
 				for id, state := range changelog {
 					require.NoError(t, p.Restore(id, state))
 				}
+				require.NoError(t, p.Whole())
+				for id := range changelog { // one is missing
+					require.NoError(t, p.Restore(id, nil))
+					require.ErrorContains(t, p.Whole(), "of the")
+					require.NoError(t, p.Restore(id, changelog[id]))
+					break
+				}
 			}
 		}
 		if got := flatten(got); !reflect.DeepEqual(want, got) {

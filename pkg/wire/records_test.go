@@ -127,7 +127,7 @@ func FuzzParseDeadLetter(f *testing.F) {
 
 func TestPositionRoundTrip(t *testing.T) {
 	t.Parallel()
-	want := session.Position{Next: 1, Clock: 2, Read: 3, Applied: 4, AlreadyApplied: 5, DeadLettered: 6, Ticks: 7}
+	want := session.Position{Next: 1, Clock: 2, Read: 3, Applied: 4, AlreadyApplied: 5, DeadLettered: 6, Ticks: 7, Sessions: 8}
 	r, err := codec.Position(want)
 	require.NoError(t, err)
 	require.True(t, wire.IsPosition(&r))

@@ -19,14 +19,14 @@ import (
 const positionKey = "\x00position"
 
 // positionFields are the fields of the position's schema, in its order.
-var positionFields = []string{"next_offset", "clock", "read", "applied", "already_applied", "dead_lettered", "ticks"}
+var positionFields = []string{"next_offset", "clock", "read", "applied", "already_applied", "dead_lettered", "ticks", "sessions"}
 
 // IsPosition tells whether a record of callback.sessions.v1 is a position; else it is a session's state.
 func IsPosition(r *kafka.Record) bool { return string(r.Key) == positionKey }
 
 // Position makes the record of a partition's position. The caller sets the partition.
 func (c *Codec) Position(p session.Position) (kafka.Record, error) {
-	r := avro.Record{p.Next, p.Clock, p.Read, p.Applied, p.AlreadyApplied, p.DeadLettered, p.Ticks}
+	r := avro.Record{p.Next, p.Clock, p.Read, p.Applied, p.AlreadyApplied, p.DeadLettered, p.Ticks, p.Sessions}
 	value, err := c.encode(nil, shapes().position, r)
 	if err != nil {
 		return kafka.Record{}, err
@@ -47,7 +47,7 @@ func (c *Codec) ParsePosition(rec *kafka.Record) (session.Position, error) {
 		return session.Position{}, fmt.Errorf("wire: position: %w", err)
 	}
 	at := func(i int) int64 { return r[i].(int64) }
-	return session.Position{Next: at(0), Clock: at(1), Read: at(2), Applied: at(3), AlreadyApplied: at(4), DeadLettered: at(5), Ticks: at(6)}, nil
+	return session.Position{Next: at(0), Clock: at(1), Read: at(2), Applied: at(3), AlreadyApplied: at(4), DeadLettered: at(5), Ticks: at(6), Sessions: at(7)}, nil
 }
 
 // FrameState puts the id of the newest schema of a session's state before its encoding.

@@ -37,6 +37,9 @@ type Config struct {
 	BatchInterval time.Duration `env:"ENRICHER_BATCH_INTERVAL, default=25ms"`
 	// Ticks lets the enricher write ticks; a generation that only re-reads the log writes none.
 	Ticks bool `env:"ENRICHER_TICKS, default=true"`
+	// AcceptExpired lets a partition go on at the start of the log where retention has removed
+	// records before they were read. Without it that stops the partition.
+	AcceptExpired bool `env:"ENRICHER_ACCEPT_EXPIRED, default=false"`
 }
 
 // Validate returns every fault of the configuration.

@@ -164,6 +164,7 @@ func (e *Enricher) checkTopics(ctx context.Context) error {
 			topic.Lifecycle, counts[topic.Lifecycle], topic.Sessions, counts[topic.Sessions])
 	}
 	e.partitions = counts[topic.Lifecycle]
+	e.metrics.all.Set(float64(e.partitions))
 	return nil
 }
 

@@ -20,9 +20,12 @@ type metrics struct {
 	ended      *prometheus.CounterVec
 	joins      prometheus.Counter
 	assigned   prometheus.Gauge
+	all        prometheus.Gauge
 	expired    prometheus.Counter
+	resets     prometheus.Counter
 	ticks      prometheus.Counter
 	outages    prometheus.Counter
+	unknown    prometheus.Counter
 	sessions   *prometheus.GaugeVec
 	stateBytes *prometheus.GaugeVec
 	position   *prometheus.GaugeVec
@@ -54,9 +57,11 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		timedOut:   counter("sessions_timed_out_total", "Sessions that timed out."),
 		ended:      counters("sessions_ended_total", "Sessions that ended, by cause: completed, cancelled, offer_rejected, offer_abandoned, timed_out. One that news opened again counts again.", "cause"),
 		joins:      counter("joins_total", "Times that it joined the consumer group: once at the start, then once for each rebalance."),
-		expired:    counter("expired_offsets_total", "Times that records not yet read were found removed by retention. The partition stops; nothing is passed over."),
+		expired:    counter("expired_offsets_total", "Times that records not yet read were found removed by retention. The partition stops, unless ENRICHER_ACCEPT_EXPIRED says otherwise."),
+		resets:     counter("offset_resets_total", "Times that a partition went on at the start of its log because an operator accepted that records had expired."),
 		ticks:      counter("ticks_written_total", "Ticks written to quiet partitions."),
 		outages:    counter("outages_total", "Calls repeated because a dependency was away."),
+		unknown:    counter("unknown_schema_retries_total", "Waits for a schema id that the registry does not know."),
 		sessions:   gauges("sessions", "Sessions whose state is held, by phase: open, ended, closed (only a marker is left).", "phase"),
 		stateBytes: gauges("state_bytes", "Bytes of the states held, encoded."),
 		position:   gauges("position", "Next offset of the lifecycle topic, committed."),
@@ -65,6 +70,9 @@ func newMetrics(r prometheus.Registerer) *metrics {
 		stopped:    gauges("stopped", "1 once the partition has stopped because of what an operator must put right."),
 		assigned: prometheus.NewGauge(prometheus.GaugeOpts{
 			Namespace: "ringback", Subsystem: "enricher", Name: "assigned_partitions", Help: "Partitions that the consumer group has given to this member.",
+		}),
+		all: prometheus.NewGauge(prometheus.GaugeOpts{
+			Namespace: "ringback", Subsystem: "enricher", Name: "topic_partitions", Help: "Partitions of the lifecycle topic; the group's members are assigned as many together.",
 		}),
 		size: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "ringback", Subsystem: "enricher", Name: "batch_records", Help: "Lifecycle records of a batch.",
@@ -79,9 +87,12 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Buckets: prometheus.ExponentialBuckets(0.005, 2, 14),
 		}),
 	}
+	for _, outcome := range []string{"applied", "already_applied", "dead_lettered", "tick"} {
+		m.records.WithLabelValues(outcome) // shown at 0: an alert sees no growth from nothing, and no standstill either
+	}
 	if r != nil {
-		r.MustRegister(m.read, m.records, m.reasons, m.userEvents, m.attached, m.ignored, m.timedOut, m.ended, m.ticks, m.outages,
-			m.joins, m.assigned, m.expired, m.sessions, m.stateBytes, m.position, m.lag, m.paused, m.stopped, m.size, m.batch, m.restore)
+		r.MustRegister(m.read, m.records, m.reasons, m.userEvents, m.attached, m.ignored, m.timedOut, m.ended, m.ticks, m.outages, m.unknown,
+			m.joins, m.assigned, m.all, m.expired, m.resets, m.sessions, m.stateBytes, m.position, m.lag, m.paused, m.stopped, m.size, m.batch, m.restore)
 	}
 	return m
 }

@@ -42,6 +42,7 @@ func (o *owner) decode(ctx context.Context, got kafka.Fetched) (records []sessio
 			if len(records) > 0 {
 				return records, r.Offset, nil, nil // what comes before it does not wait
 			}
+			o.metrics.unknown.Inc()
 			o.setStatus(o.number, false, err.Error())
 			if !wait(ctx, firstBackoff) {
 				return nil, 0, nil, ctx.Err()

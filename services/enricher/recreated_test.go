@@ -7,9 +7,14 @@ import (
 
 	kafkago "github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/wire"
 )
 
 func testRecreated(t *testing.T, brokers []string) {
@@ -30,6 +35,28 @@ func testRecreated(t *testing.T, brokers []string) {
 	w.requireStopped("is not the log that was read")
 	require.Len(t, w.read(topic.UserEvents), before)
 	w.remake(topic.Lifecycle, topic.Sessions) // for the next test on the same brokers
+}
+
+// testLostStates: a changelog that was made again, or of which retention has taken the start, goes on with a position
+// that fits the group's, and lacks sessions. They would begin anew at their next event (invariant 4).
+func testLostStates(t *testing.T, brokers []string) {
+	w := newWorld(t, brokers)
+	m := w.start()
+	w.produce(w.life(0)...)
+	w.await(m)
+	require.NoError(t, m.stop())
+	p := kafka.PartitionForKey([]byte(w.id(0)), partitions)
+	var position *kafka.Record
+	for _, r := range w.read(topic.Sessions) {
+		if r.Partition == p && wire.IsPosition(&r) {
+			position = &r
+		}
+	}
+	require.NotNil(t, position)
+	w.remake(topic.Sessions)
+	w.write(kafka.Record{Topic: topic.Sessions, Partition: p, Key: position.Key, Value: position.Value})
+	w.requireStopped("has lost states")
+	w.remake(topic.Lifecycle, topic.Sessions)
 }
 
 // requireStopped starts an enricher that must not go on, for this reason.
@@ -54,4 +81,49 @@ func (w *world) remake(names ...string) {
 	}
 	// Deletion ends after its answer.
 	require.Eventually(w.t, func() bool { return w.client.EnsureTopics(w.t.Context(), topic.Specs(partitions, 1)) == nil }, 30*time.Second, 50*time.Millisecond)
+}
+
+// testExpired: retention has come past the position. That stops the partition, until an operator accepts what is lost
+// (invariant 4); the sessions that it has go on.
+func testExpired(t *testing.T, brokers []string) {
+	w := newWorld(t, brokers)
+	p := kafka.PartitionForKey([]byte(w.id(0)), partitions)
+	life := w.life(0)
+	m := w.start()
+	w.produce(life[0])
+	w.await(m)
+	require.NoError(t, m.stop())
+	w.produce(w.event(0, 100, 1, callback.Queued, callback.Data{}), w.event(0, 101, 1, callback.Queued, callback.Data{}))
+	w.expire(topic.Lifecycle, p, w.ends(topic.Lifecycle)[p]-1)
+
+	w.requireStopped("its records have expired")
+	w.config.AcceptExpired = true
+	m = w.start()
+	w.produce(life[1:]...)
+	w.await(m)
+	w.requireLives(1)
+	require.EqualValues(t, 1, m.sample(t, "offset_resets_total", "", ""))
+	require.NoError(t, m.stop())
+	w.config.AcceptExpired = false
+	m = w.start()
+	w.await(m)
+	require.NoError(t, m.stop())
+	w.remake(topic.Lifecycle, topic.Sessions)
+}
+
+// expire removes what lies before an offset, as retention does.
+func (w *world) expire(name string, partition int32, before int64) {
+	w.t.Helper()
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.brokers...))
+	require.NoError(w.t, err)
+	defer client.Close()
+	p := kmsg.NewDeleteRecordsRequestTopicPartition()
+	p.Partition, p.Offset = partition, before
+	of := kmsg.NewDeleteRecordsRequestTopic()
+	of.Topic, of.Partitions = name, []kmsg.DeleteRecordsRequestTopicPartition{p}
+	req := kmsg.NewPtrDeleteRecordsRequest()
+	req.TimeoutMillis, req.Topics = 10_000, []kmsg.DeleteRecordsRequestTopic{of}
+	res, err := req.RequestWith(w.t.Context(), client)
+	require.NoError(w.t, err)
+	require.NoError(w.t, kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode))
 }

@@ -100,6 +100,9 @@ func (o *owner) restore(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := p.Whole(); err != nil { // invariant 4
+		return fault.Misconfigf("enricher: partition %d of %s has lost states: %w; the topic was made again, or is not compacted", o.number, topic.Sessions, err)
+	}
 	o.state = p
 	o.mu.Lock()
 	o.kept[o.number] = o.state

@@ -190,6 +190,12 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 	t.Run("invariant 4: a topic that was made again and has grown past the position is not gone on with", func(t *testing.T) {
 		testRecreated(t, brokers(t))
 	})
+	t.Run("invariant 4: a changelog that has lost states is not gone on with", func(t *testing.T) {
+		testLostStates(t, brokers(t))
+	})
+	t.Run("invariant 4: records that have expired unread stop the partition, until that is accepted", func(t *testing.T) {
+		testExpired(t, brokers(t))
+	})
 	t.Run("10,000 events of one service id leave its neighbours alone", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
 		m := w.start()

@@ -59,8 +59,25 @@ func Document(root string) ([]byte, error) {
 			b.WriteString(row)
 		}
 	}
+	b.WriteString(libraries)
 	return []byte(b.String()), nil
 }
+
+// libraries are the variables that no struct of ours has: those of what the services are made of.
+const libraries = `
+## Read by libraries
+
+Nothing here checks these; a misspelt one is passed over.
+
+| variable | read by | |
+|---|---|---|
+| ` + "`PGSSLROOTCERT`" + ` | PostgreSQL's driver | Path of the authorities' certificates that the server's must come from; empty: the system's. ` + "`sslrootcert` in `STORE_URL`" + ` goes before it. |
+| ` + "`PGSSLCERT`, `PGSSLKEY`" + ` | PostgreSQL's driver | Paths of a certificate and its key, where the server knows its users by them. |
+| ` + "`PGPASSFILE`" + ` | PostgreSQL's driver | Path of a file of passwords (` + "`host:port:database:user:password`" + ` a line), where no other is given; empty: ` + "`~/.pgpass`" + `. ` + "`PGSSLMODE`" + ` is not heeded: ` + "`POSTGRES_SSLMODE`" + ` is. |
+| ` + "`OTEL_EXPORTER_OTLP_ENDPOINT`, `OTEL_…`" + ` | OpenTelemetry | Where spans are sent, and which: [metrics.md](metrics.md#traces). |
+| ` + "`SSL_CERT_FILE`, `SSL_CERT_DIR`" + ` | Go | What stands for the system's authorities, for every connection that has none of its own. |
+| ` + "`GOMEMLIMIT`" + ` | Go | Bytes above which the collector works harder. The chart sets 90 % of the memory limit. |
+`
 
 // sources reads the comments of structs' fields.
 type sources struct {

@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"io"
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -39,23 +41,58 @@ func TestTheServiceBecomesReadyAndStops(t *testing.T) {
 	require.NoError(t, client.EnsureTopics(t.Context(), topic.Specs(2, 1)))
 	client.Close()
 
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	addr := l.Addr().String()
-	require.NoError(t, l.Close())
+	addr := freeAddr(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() {
 		done <- run(ctx, config.Environment{"KAFKA_BROKERS": b.Addrs()[0], "REGISTRY_URL": schemas.URL(), "ENRICHER_ADMIN_ADDR": addr}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
 	}()
 	require.Eventually(t, func() bool {
-		res, err := http.Get("http://" + addr + "/readyz")
-		if err != nil {
-			return false
-		}
-		_ = res.Body.Close()
-		return res.StatusCode == http.StatusOK
+		status, _ := get(t, "http://"+addr+"/readyz")
+		return status == http.StatusOK
 	}, 30*time.Second, 5*time.Millisecond)
+	_, text := get(t, "http://"+addr+"/metrics")
+	require.Contains(t, text, "\nringback_ready 1\n")
 	cancel()
 	require.NoError(t, <-done)
+}
+
+// Invariant 7: Kafka that is away is waited for; meanwhile the process lives, and its metrics say that it is not ready.
+func TestTheServiceWaitsForKafka(t *testing.T) {
+	t.Parallel()
+	addr := freeAddr(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() {
+		done <- run(ctx, config.Environment{"KAFKA_BROKERS": freeAddr(t), "REGISTRY_URL": "http://" + freeAddr(t), "ENRICHER_ADMIN_ADDR": addr}, slog.New(slog.DiscardHandler), build.Info{Version: "v1"})
+	}()
+	require.Eventually(t, func() bool {
+		status, text := get(t, "http://"+addr+"/metrics")
+		return status == http.StatusOK && strings.Contains(text, "\nringback_ready 0\n")
+	}, 30*time.Second, 5*time.Millisecond)
+	status, _ := get(t, "http://"+addr+"/livez")
+	require.Equal(t, http.StatusOK, status)
+	cancel()
+	require.NoError(t, <-done)
+}
+
+// freeAddr is an address that nobody listens on.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	require.NoError(t, l.Close())
+	return l.Addr().String()
+}
+
+func get(t *testing.T, url string) (int, string) {
+	t.Helper()
+	res, err := http.Get(url)
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer func() { _ = res.Body.Close() }()
+	body, err := io.ReadAll(res.Body)
+	require.NoError(t, err)
+	return res.StatusCode, string(body)
 }
