@@ -47,8 +47,16 @@ func (r *repository) try(ctx context.Context, t trial, binary, brokers, log stri
 	if bounded.Err() != nil {
 		return verdict{}, fmt.Errorf("the tests did not end by their deadline of %s: see %s", t.Timeout, log)
 	}
+	return judge(t, out, err, took, log)
+}
+
+// judge says what the output of a run comes to. A run that was still going on at its deadline has proved nothing,
+// whatever else failed in it: what hangs, hangs on a busy machine too.
+func judge(t trial, out []byte, err error, took time.Duration, log string) (verdict, error) {
 	var exit *exec.ExitError
 	switch {
+	case timedOut.Match(out):
+		return verdict{}, fmt.Errorf("the tests did not end by their deadline of %s: see %s", t.Timeout, log)
 	case err == nil && passed.Match(out):
 		return verdict{passed: true, took: took}, nil
 	case err == nil:
@@ -60,9 +68,10 @@ func (r *repository) try(ctx context.Context, t trial, binary, brokers, log stri
 }
 
 var (
-	passed = regexp.MustCompile(`(?m)^--- PASS: `)
-	failed = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
-	reason = regexp.MustCompile(`(?m)^\s+(?:Error|Messages): +\t(.*)|^\s+\w+_test\.go:\d+: (\S.*)|^(panic: .*)`)
+	passed   = regexp.MustCompile(`(?m)^--- PASS: `)
+	timedOut = regexp.MustCompile(`(?m)^panic: test timed out after `)
+	failed   = regexp.MustCompile(`(?m)^\s*--- FAIL: |^panic: `)
+	reason   = regexp.MustCompile(`(?m)^\s+(?:Error|Messages): +\t(.*)|^\s+\w+_test\.go:\d+: (\S.*)|^(panic: .*)`)
 )
 
 // why is the first thing that a failed run has said.
