@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -39,7 +40,8 @@ func (Secret) MarshalText() ([]byte, error) { return []byte("***"), nil }
 
 // Config says where the store is and what it keeps.
 type Config struct {
-	// URL is the connection URL of a PostgreSQL store; it goes before the POSTGRES_* parts.
+	// URL is the connection URL of a PostgreSQL store; it goes before the POSTGRES_* parts. Where it has no
+	// sslmode, [SSLMode] holds.
 	URL Secret `env:"STORE_URL" empty:"POSTGRES_HOST and the like make it"`
 	// Host is the server's name or address, where there is no URL.
 	Host string `env:"POSTGRES_HOST" empty:"refused, unless [URL] or STORE_PATH is given"`
@@ -52,8 +54,9 @@ type Config struct {
 	// Database is the name of the database.
 	Database string `env:"POSTGRES_DB, default=ringback"`
 	// SSLMode is whether the connection is encrypted, and what the server must show: disable, allow, prefer,
-	// require, verify-ca or verify-full. Only the last keeps out who passes himself off as the server.
-	SSLMode string `env:"POSTGRES_SSLMODE, default=prefer"`
+	// require, verify-ca or verify-full. Only the last keeps out who passes himself off as the server, and all
+	// before require go on in the clear where somebody on the way says that the server has no TLS.
+	SSLMode string `env:"POSTGRES_SSLMODE, default=verify-full"`
 
 	// Schema holds the tables; it is made where it is absent.
 	Schema string `env:"STORE_SCHEMA, default=dbo"`
@@ -76,7 +79,7 @@ type Config struct {
 // Validate returns every fault; each names its variable.
 func (c *Config) Validate() []error {
 	var faults []error
-	if c.URL == "" && !slices.Contains(sslModes, cmp.Or(c.SSLMode, "prefer")) {
+	if !slices.Contains(sslModes, cmp.Or(c.SSLMode, verifyFull)) {
 		faults = append(faults, fmt.Errorf("POSTGRES_SSLMODE: %q is none of %s", c.SSLMode, strings.Join(sslModes, ", ")))
 	}
 	if c.Port < 0 || c.Port > 65535 {
@@ -104,12 +107,15 @@ func (c *Config) Validate() []error {
 	return append(faults, c.EventData.Validate()...)
 }
 
-var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", "verify-full"}
+const verifyFull = "verify-full"
+
+var sslModes = []string{"disable", "allow", "prefer", "require", "verify-ca", verifyFull}
 
 func (c Config) withDefaults() Config {
 	c.Schema = cmp.Or(c.Schema, "dbo")
 	c.MaxConns = cmp.Or(c.MaxConns, 8)
 	c.Timeout = cmp.Or(c.Timeout, 30*time.Second)
+	c.SSLMode = cmp.Or(c.SSLMode, verifyFull)
 	if c.Now == nil {
 		c.Now = time.Now
 	}
@@ -128,10 +134,11 @@ func (c Config) pool(parameters map[string]string) (*pgxpool.Config, error) {
 		}
 		u := url.URL{
 			Scheme: "postgres", Host: net.JoinHostPort(c.Host, strconv.Itoa(cmp.Or(c.Port, 5432))), Path: cmp.Or(c.Database, "ringback"),
-			User: url.UserPassword(cmp.Or(c.User, "ringback"), string(c.Password)), RawQuery: url.Values{"sslmode": {cmp.Or(c.SSLMode, "prefer")}}.Encode(),
+			User: url.UserPassword(cmp.Or(c.User, "ringback"), string(c.Password)), RawQuery: url.Values{"sslmode": {c.SSLMode}}.Encode(),
 		}
 		source = u.String()
 	}
+	source = withSSLMode(source, c.SSLMode)
 	pool, err := pgxpool.ParseConfig(source)
 	if err != nil {
 		return nil, fault.Misconfigf("postgres: the driver cannot use it: %s", unquoted(err))
@@ -148,6 +155,27 @@ func (c Config) pool(parameters map[string]string) (*pgxpool.Config, error) {
 		run[name] = value
 	}
 	return pool, nil
+}
+
+// saysSSLMode finds the mode in a connection string of the form host=h sslmode=require.
+var saysSSLMode = regexp.MustCompile(`(^|\s)sslmode\s*=`)
+
+// withSSLMode gives a connection string that has no sslmode this one: the driver's own default is prefer.
+func withSSLMode(source, mode string) string {
+	if !strings.HasPrefix(source, "postgres://") && !strings.HasPrefix(source, "postgresql://") {
+		if saysSSLMode.MatchString(source) || !strings.Contains(source, "=") {
+			return source
+		}
+		return source + " sslmode=" + mode
+	}
+	u, err := url.Parse(source)
+	if err != nil || u.Query().Has("sslmode") {
+		return source // what is wrong with it the driver says
+	}
+	query := u.Query()
+	query.Set("sslmode", mode)
+	u.RawQuery = query.Encode()
+	return u.String()
 }
 
 // unquoted is what the driver says of a connection string, without the string, of which it masks most

@@ -1,9 +1,14 @@
 package postgres
 
 import (
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -30,6 +35,61 @@ func TestConfigMakesTheURL(t *testing.T) {
 	require.Equal(t, "h", pool.ConnConfig.Host)
 	require.Equal(t, "mine", pool.ConnConfig.RuntimeParams["application_name"])
 	require.Equal(t, `"o""dd"`, pool.ConnConfig.RuntimeParams["search_path"])
+}
+
+// A store is not written to in the clear, or to who passes himself off as the server, unless somebody says so.
+func TestConfigVerifiesTheServer(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		config           Config
+		tls, serverKnown bool
+	}{
+		"parts":                       {Config{Host: "db.example"}, true, true},
+		"a URL":                       {Config{URL: "postgres://u:p%40ss@db.example/d?connect_timeout=3"}, true, true},
+		"another name of its scheme":  {Config{URL: "postgresql://u@db.example/d"}, true, true},
+		"several hosts":               {Config{URL: "postgres://u@db.example:1,other.example:2/d?target_session_attrs=read-write"}, true, true},
+		"keys and values":             {Config{URL: "host=db.example user=u"}, true, true},
+		"parts, said otherwise":       {Config{Host: "db.example", SSLMode: "require"}, true, false},
+		"a URL, said otherwise":       {Config{URL: "postgres://u@db.example/d?sslmode=disable"}, false, false},
+		"a URL without it, otherwise": {Config{URL: "postgres://u@db.example/d", SSLMode: "disable"}, false, false},
+		"keys and values, otherwise":  {Config{URL: "host=db.example user=u sslmode = disable"}, false, false},
+		"its own goes before":         {Config{URL: "postgres://u@db.example/d?sslmode=verify-full", SSLMode: "disable"}, true, true},
+	} {
+		pool, err := tc.config.withDefaults().pool(nil)
+		require.NoError(t, err, name)
+		c := pool.ConnConfig
+		require.Equal(t, tc.tls, c.TLSConfig != nil, name)
+		if tc.tls {
+			require.Equal(t, tc.serverKnown, !c.TLSConfig.InsecureSkipVerify, name)
+			require.Equal(t, "db.example", c.TLSConfig.ServerName, name)
+		}
+		for _, f := range c.Fallbacks {
+			require.Equal(t, tc.tls, f.TLSConfig != nil, "%s: it falls back", name)
+		}
+	}
+}
+
+// docs/configuration.md lists what the driver reads by itself.
+func TestTheDriversOwnVariables(t *testing.T) {
+	dir := t.TempDir()
+	roots, passwords := filepath.Join(dir, "ca.crt"), filepath.Join(dir, "passwords")
+	server := httptest.NewTLSServer(nil)
+	defer server.Close()
+	authority := server.Certificate()
+	require.NoError(t, os.WriteFile(roots, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authority.Raw}), 0o600))
+	require.NoError(t, os.WriteFile(passwords, []byte("db.example:5432:ringback:ringback:of-the-file\n"), 0o600))
+	t.Setenv("PGSSLROOTCERT", roots)
+	t.Setenv("PGPASSFILE", passwords)
+	t.Setenv("PGSSLMODE", "disable")
+	pool, err := Config{Host: "db.example"}.withDefaults().pool(nil)
+	require.NoError(t, err)
+	want := x509.NewCertPool()
+	want.AddCert(authority)
+	require.True(t, want.Equal(pool.ConnConfig.TLSConfig.RootCAs))
+	require.Equal(t, "of-the-file", pool.ConnConfig.Password)
+	pool, err = Config{URL: "postgres://db.example/d"}.withDefaults().pool(nil)
+	require.NoError(t, err)
+	require.NotNil(t, pool.ConnConfig.TLSConfig, "PGSSLMODE is not heeded")
 }
 
 // TestConfigNeverShowsThePassword: invariant 10.
