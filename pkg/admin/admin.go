@@ -22,12 +22,14 @@ type Probes struct {
 	Ready func() error
 }
 
-// Handler serves the probes and the metrics.
+// Handler serves the probes and the metrics, and the readiness probe as one of them.
 func Handler(p Probes, metrics prometheus.Gatherer) http.Handler {
+	ready := prometheus.NewRegistry()
+	ready.MustRegister(newReadiness(p.Ready))
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", probe(p.Live))
 	mux.Handle("GET /readyz", probe(p.Ready))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{}))
+	mux.Handle("GET /metrics", promhttp.HandlerFor(prometheus.Gatherers{ready, metrics}, promhttp.HandlerOpts{}))
 	return mux
 }
 

@@ -26,7 +26,7 @@ func TestMetricsPageIsComplete(t *testing.T) {
 		require.NoError(t, err)
 		lists = append(lists, found...)
 	}
-	require.Len(t, lists, 6)
+	require.Len(t, lists, 7)
 	name := regexp.MustCompile(`(?m)^(?:# HELP |Desc\{fqName: ")?(ringback_[a-z_]+)`)
 	for _, list := range lists {
 		text, err := os.ReadFile(list)

@@ -110,6 +110,7 @@ func TestRun(t *testing.T) {
 	require.Contains(t, text, `ringback_producer_events_total{outcome="accepted",reason=""} 1`)
 	require.Contains(t, text, "ringback_registry_schemas ")
 	require.Contains(t, text, "go_goroutines ")
+	require.Contains(t, text, "\nringback_ready 1\n")
 	require.Regexp(t, `ringback_build_info\{.*version="v1"\} 1`, text)
 	status, _ = get(t, "http://"+admin+"/livez")
 	require.Equal(t, http.StatusOK, status)
@@ -142,6 +143,9 @@ func TestRunWaitsForTheRegistry(t *testing.T) {
 	}, 20*time.Second, 5*time.Millisecond)
 	status, _ := get(t, "http://"+admin+"/livez")
 	require.Equal(t, http.StatusOK, status)
+	status, text := get(t, "http://"+admin+"/metrics")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, text, "\nringback_ready 0\n", "an alert can see it")
 	stop()
 	require.NoError(t, <-ran)
 }

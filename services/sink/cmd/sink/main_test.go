@@ -112,6 +112,8 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	require.Eventually(t, ready(http.StatusServiceUnavailable, "waiting for the schema registry"), 20*time.Second, 20*time.Millisecond)
 	code, _ := get(t, "http://"+admin+"/livez")
 	require.Equal(t, http.StatusOK, code, "it is alive meanwhile")
+	_, text := get(t, "http://"+admin+"/metrics")
+	require.Contains(t, text, "\nringback_ready 0\n")
 
 	_, port, err := net.SplitHostPort(schemas)
 	require.NoError(t, err)
@@ -122,6 +124,8 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = server.Close() })
 	require.Eventually(t, ready(http.StatusOK, "ok"), 20*time.Second, 20*time.Millisecond)
+	_, text = get(t, "http://"+admin+"/metrics")
+	require.Contains(t, text, "\nringback_ready 1\n")
 
 	produce(t, client, "http://"+schemas)
 	require.Eventually(t, func() bool {
@@ -144,6 +148,54 @@ func TestRunWaitsForTheRegistryAndWorks(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, db.Close())
 	require.Equal(t, int64(1), rows.Facts)
+}
+
+// Invariant 7: whatever a sink waits for at its start, it is alive, and its metrics say that it is not ready.
+func TestNotReadyWhileWaiting(t *testing.T) {
+	t.Parallel()
+	b, err := broker.Start(broker.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = b.Close() })
+	server, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = server.Close() })
+	client, err := kafka.New(kafka.Config{Brokers: b.Addrs()})
+	require.NoError(t, err)
+	require.NoError(t, client.EnsureTopics(t.Context(), topic.Specs(1, 1)))
+	client.Close()
+	brokers := strings.Join(b.Addrs(), ",")
+	for name, tc := range map[string]struct {
+		sink, brokers, registry, why string
+	}{
+		"infomart, PostgreSQL is away": {sink.Infomart, brokers, server.URL(), "waiting for the store"},
+		"tserver, the registry is":     {sink.TServer, brokers, "http://" + freeAddr(t), "waiting for the schema registry"},
+		"tserver, Kafka is":            {sink.TServer, freeAddr(t), server.URL(), "waiting for Kafka"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			admin := freeAddr(t)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			env := config.Environment{
+				"KAFKA_BROKERS": tc.brokers, "REGISTRY_URL": tc.registry, "STORE_URL": "postgres://u:secret@" + freeAddr(t) + "/ringback", "SINK_ADMIN_ADDR": admin,
+			}
+			if tc.sink == sink.TServer {
+				env["TSERVER_GATEWAY_URL"], env["TSERVER_REP_USEREVENT_SWITCH"] = "http://"+freeAddr(t), "S"
+			}
+			go func() { ended <- run(ctx, tc.sink, env, slog.New(slog.DiscardHandler), build.Info{Version: "v1"}) }()
+			require.Eventually(t, func() bool {
+				code, why := get(t, "http://"+admin+"/readyz")
+				return code == http.StatusServiceUnavailable && strings.Contains(why, tc.why)
+			}, 30*time.Second, 20*time.Millisecond)
+			code, text := get(t, "http://"+admin+"/metrics")
+			require.Equal(t, http.StatusOK, code)
+			require.Contains(t, text, "\nringback_ready 0\n")
+			code, _ = get(t, "http://"+admin+"/livez")
+			require.Equal(t, http.StatusOK, code)
+			cancel()
+			require.NoError(t, <-ended)
+		})
+	}
 }
 
 // produce writes one UserEvent.
