@@ -60,7 +60,7 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 			return partitionMismatch(s, len(ranges))
 		}
 	}
-	return c.checkTopics(ctx, specs)
+	return c.checkTopics(ctx, specs, slices.Collect(maps.Keys(contract))...)
 }
 
 func partitionMismatch(s topic.Spec, n int) error {

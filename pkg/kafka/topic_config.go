@@ -56,13 +56,20 @@ func wanted(s topic.Spec) map[string]string {
 
 const topicResource int8 = 2
 
-// checkTopics holds the topics against the contract and names all that is wrong.
-func (c *Client) checkTopics(ctx context.Context, specs []topic.Spec) error {
+// CheckKind holds topics that are there against what they must be from their first record on, and names all
+// that is wrong: whether they are compacted, and whose clock their times are. How long they keep records is for
+// whoever runs the cluster. It takes the right DESCRIBE_CONFIGS.
+func (c *Client) CheckKind(ctx context.Context, specs []topic.Spec) error {
+	return c.checkTopics(ctx, specs, "cleanup.policy", timestampType)
+}
+
+// checkTopics holds the topics against these parts of the contract.
+func (c *Client) checkTopics(ctx context.Context, specs []topic.Spec, parts ...string) error {
 	req := &describeconfigs.Request{}
 	for _, s := range specs {
 		r := describeconfigs.RequestResource{ResourceType: topicResource, ResourceName: s.Name}
 		for name := range wanted(s) {
-			if contract[name] != nil {
+			if slices.Contains(parts, name) {
 				r.ConfigNames = append(r.ConfigNames, name)
 			}
 		}

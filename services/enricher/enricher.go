@@ -149,7 +149,8 @@ func (e *Enricher) setJoined(why error, share int) {
 	e.joined, e.group, e.share = why == nil, why, share
 }
 
-// checkTopics refuses topics whose partitions do not lie side by side.
+// checkTopics refuses topics whose partitions do not lie side by side, and those that would forget what the
+// enricher or a sink counts on, or have another clock than the producer's (invariants 3 and 4).
 func (e *Enricher) checkTopics(ctx context.Context) error {
 	counts := map[string]int{}
 	for _, t := range []string{topic.Lifecycle, topic.Sessions} {
@@ -162,6 +163,15 @@ func (e *Enricher) checkTopics(ctx context.Context) error {
 	if counts[topic.Lifecycle] != counts[topic.Sessions] {
 		return fault.Misconfigf("enricher: %s has %d partitions and %s %d; they must be equal, since a session's state lies on the partition of its events",
 			topic.Lifecycle, counts[topic.Lifecycle], topic.Sessions, counts[topic.Sessions])
+	}
+	var kinds []topic.Spec
+	for _, s := range topic.Specs(1, 1) {
+		if s.Name != topic.DeadLetters {
+			kinds = append(kinds, s)
+		}
+	}
+	if _, err := retry(ctx, e, -1, func() (struct{}, error) { return struct{}{}, e.kafka.CheckKind(ctx, kinds) }); err != nil {
+		return fmt.Errorf("enricher: %w", err)
 	}
 	e.partitions = counts[topic.Lifecycle]
 	e.metrics.all.Set(float64(e.partitions))

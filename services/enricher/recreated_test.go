@@ -1,6 +1,7 @@
 package enricher_test
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"github.com/ringback/ringback/pkg/callback"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
+	"github.com/ringback/ringback/services/enricher"
 )
 
 func testRecreated(t *testing.T, brokers []string) {
@@ -126,4 +129,31 @@ func (w *world) expire(name string, partition int32, before int64) {
 	res, err := req.RequestWith(w.t.Context(), client)
 	require.NoError(w.t, err)
 	require.NoError(w.t, kerr.ErrorForCode(res.Topics[0].Partitions[0].ErrorCode))
+}
+
+// testKinds: a changelog that is deleted by age would lose sessions, and arrival times by the broker's clock are not
+// the producer's: it does not start.
+func testKinds(t *testing.T, brokers []string) {
+	w := newWorld(t, brokers)
+	w.remake(topic.Sessions, topic.Lifecycle)
+	admin := &kafkago.Client{Addr: kafkago.TCP(w.brokers...)}
+	set := func(name, key, value string) {
+		res, err := admin.IncrementalAlterConfigs(t.Context(), &kafkago.IncrementalAlterConfigsRequest{Resources: []kafkago.IncrementalAlterConfigsRequestResource{{
+			ResourceType: kafkago.ResourceTypeTopic, ResourceName: name,
+			Configs: []kafkago.IncrementalAlterConfigsRequestConfig{{Name: key, Value: value, ConfigOperation: kafkago.ConfigOperationSet}},
+		}}})
+		require.NoError(t, err)
+		require.NoError(t, res.Resources[0].Error)
+	}
+	set(topic.Sessions, "cleanup.policy", "delete")
+	set(topic.Lifecycle, "message.timestamp.type", "LogAppendTime")
+	e, err := enricher.New(w.config, enricher.Deps{Kafka: w.client, Codec: w.codec})
+	require.NoError(t, err)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	err = e.Run(ctx)
+	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
+	require.ErrorContains(t, err, "callback.sessions.v1: cleanup.policy is delete where compact is due")
+	require.ErrorContains(t, err, "callback.lifecycle.v1: message.timestamp.type is LogAppendTime where CreateTime is due")
+	w.remake(topic.Sessions, topic.Lifecycle)
 }

@@ -196,6 +196,9 @@ func suite(t *testing.T, brokers func(t *testing.T) []string) {
 	t.Run("invariant 4: records that have expired unread stop the partition, until that is accepted", func(t *testing.T) {
 		testExpired(t, brokers(t))
 	})
+	t.Run("topics that would lose data are refused", func(t *testing.T) {
+		testKinds(t, brokers(t))
+	})
 	t.Run("10,000 events of one service id leave its neighbours alone", func(t *testing.T) {
 		w := newWorld(t, brokers(t))
 		m := w.start()

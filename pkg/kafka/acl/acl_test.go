@@ -66,7 +66,7 @@ func TestTheRightsAreTheLeast(t *testing.T) {
 			require.NotEmpty(t, r.Name)
 			require.NotContains(t, r.Name, "*")
 			if s.Name != "topics" {
-				require.Contains(t, []acl.Operation{acl.Read, acl.Write}, r.Operation, "%s: %v", s.Name, r)
+				require.Contains(t, []acl.Operation{acl.Read, acl.Write, acl.DescribeConfigs}, r.Operation, "%s: %v", s.Name, r)
 			}
 		}
 	}

@@ -49,6 +49,11 @@ func Enricher(group string, ticks bool) []Right {
 		on(Write, Topic, topic.UserEvents),
 		on(Write, Topic, topic.AttachedData),
 		on(Write, Topic, topic.DeadLetters),
+		// It looks at its start whether they are compacted, and whose clock their times are.
+		on(DescribeConfigs, Topic, topic.Lifecycle),
+		on(DescribeConfigs, Topic, topic.Sessions),
+		on(DescribeConfigs, Topic, topic.UserEvents),
+		on(DescribeConfigs, Topic, topic.AttachedData),
 	)
 }
 
