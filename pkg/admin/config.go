@@ -17,7 +17,7 @@ import (
 // Config says who may do what on the admin port. Probes and metrics are for whoever reaches it.
 type Config struct {
 	// TokensFile holds the bearer tokens of /admin/accept (scope admin:accept) and /debug/pprof/ (scope
-	// admin:profile), one a line: token [name] [scopes=admin:accept]. It is read again when it changes.
+	// admin:profile), one a line: token [name] scopes=admin:accept. It is read again when it changes.
 	TokensFile string `env:"TOKENS_FILE" empty:"/admin/accept is for nobody"`
 	// Profile serves profiles of the process below /debug/pprof/. It needs the tokens.
 	Profile bool `env:"PROFILE, default=false"`

@@ -29,14 +29,14 @@ var Scopes = []string{EventsWrite, AdminAccept, AdminProfile}
 // Grant is what a token allows. The token itself is not kept.
 type Grant struct {
 	Name   string
-	Tenant int64    // 0: any tenant
-	Scopes []string // nil: every scope
+	Tenant int64 // 0: any tenant
+	Scopes []string
 	// Key tells one holder from another, such as for rates. It gives nothing away of the token.
 	Key [sha256.Size]byte
 }
 
 // Has tells whether the grant has a scope.
-func (g *Grant) Has(scope string) bool { return g.Scopes == nil || slices.Contains(g.Scopes, scope) }
+func (g *Grant) Has(scope string) bool { return slices.Contains(g.Scopes, scope) }
 
 // Verifier knows tokens.
 type Verifier interface {

@@ -24,7 +24,7 @@ func (away) Verify(context.Context, string) (*auth.Grant, error) {
 func TestGuard(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "tokens")
-	require.NoError(t, os.WriteFile(path, []byte("all\naccepts the operator scopes=admin:accept,admin:profile\nwrites 101 scopes=events:write\n"), 0o600))
+	require.NoError(t, os.WriteFile(path, []byte("all scopes=events:write,admin:accept,admin:profile\nplain\naccepts the operator scopes=admin:accept,admin:profile\nwrites 101 scopes=events:write\n"), 0o600))
 	tokens, err := auth.OpenTokens(path)
 	require.NoError(t, err)
 	for name, c := range map[string]struct {
@@ -34,6 +34,7 @@ func TestGuard(t *testing.T) {
 		challenge string
 	}{
 		"every scope":       {"Bearer all", tokens, 204, ""},
+		"none said":         {"Bearer plain", tokens, 403, `Bearer realm="ringback", error="insufficient_scope", scope="admin:accept"`},
 		"the scope":         {"bearer  accepts", tokens, 204, ""},
 		"another scope":     {"Bearer writes", tokens, 403, `Bearer realm="ringback", error="insufficient_scope", scope="admin:accept"`},
 		"an unknown token":  {"Bearer nobody", tokens, 401, `Bearer realm="ringback", error="invalid_token", error_description="the token is not known"`},

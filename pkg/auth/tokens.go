@@ -17,11 +17,11 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 )
 
-// scopesWord begins the last word of a token's line where the token has not every scope.
+// scopesWord begins the last word of a token's line where the token has other scopes than writing events.
 const scopesWord = "scopes="
 
-// parseTokens reads a token file: a line each, token, tenantdbid or none, name or none, scopes=a,b or none; # begins a
-// comment. The error names every bad line, and no token (invariant 10).
+// parseTokens reads a token file: a line each, token, tenantdbid or none, name or none, scopes=a,b or none, which is
+// scopes=events:write; # begins a comment. The error names every bad line, and no token (invariant 10).
 func parseTokens(file []byte) ([]Grant, error) {
 	var grants []Grant
 	var faults []error
@@ -72,6 +72,9 @@ func parseGrant(fields []string) (Grant, error) {
 			g.Scopes = append(g.Scopes, scope)
 		}
 		rest = rest[:last]
+	}
+	if g.Scopes == nil {
+		g.Scopes = []string{EventsWrite} // what an operator may is given by name only
 	}
 	g.Name = strings.Join(rest, " ")
 	return g, nil

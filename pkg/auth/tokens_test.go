@@ -21,13 +21,14 @@ func TestParseTokens(t *testing.T) {
 		name   string
 		scopes []string
 	}
+	write := []string{EventsWrite}
 	var rows []row
 	for _, g := range grants {
 		rows = append(rows, row{g.Tenant, g.Name, g.Scopes})
 	}
 	require.Equal(t, []row{
-		{0, "", nil}, {101, "", nil}, {102, "sales desk", nil}, {0, "the IVR", nil}, {7, "8", nil},
-		{0, "", []string{EventsWrite}}, {9, "the IVR", []string{AdminAccept, EventsWrite}},
+		{0, "", write}, {101, "", write}, {102, "sales desk", write}, {0, "the IVR", write}, {7, "8", write},
+		{0, "", write}, {9, "the IVR", []string{AdminAccept, EventsWrite}},
 	}, rows)
 }
 

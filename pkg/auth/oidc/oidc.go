@@ -147,7 +147,7 @@ func (v *Verifier) grant(claims jwt.MapClaims) (*auth.Grant, error) {
 	if subject == "" {
 		return nil, errors.New("a claim is missing: sub")
 	}
-	g := &auth.Grant{Name: "sub", Scopes: []string{}, Key: sha256.Sum256([]byte(v.cfg.Issuer + "\x00" + subject))}
+	g := &auth.Grant{Name: "sub", Key: sha256.Sum256([]byte(v.cfg.Issuer + "\x00" + subject))}
 	for _, scope := range texts(claims[v.cfg.ScopeClaim]) {
 		if scope == v.cfg.WriteScope {
 			g.Scopes = append(g.Scopes, auth.EventsWrite)
