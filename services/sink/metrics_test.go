@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -56,6 +57,7 @@ func TestMetricNames(t *testing.T) {
 	require.Equal(t, 1.0, metric(t, m, "ringback_sink_accept_to_store_seconds"), "what was set aside has no age")
 	require.Equal(t, 1.0, metric(t, m, "ringback_sink_event_to_store_seconds"))
 
+	require.Eventually(t, func() bool { return metric(t, m, "ringback_sink_topic_partitions") == 2*partitions }, 20*time.Second, time.Millisecond)
 	families, err := m.metrics.Gather()
 	require.NoError(t, err)
 	var lines []string

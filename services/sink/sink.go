@@ -126,6 +126,10 @@ func (s *Sink) run(ctx context.Context) error {
 	for _, src := range s.sources {
 		topics = append(topics, src.topic)
 	}
+	measuring, stop := context.WithCancel(ctx)
+	var asking sync.WaitGroup
+	defer asking.Wait()
+	defer stop()
 	group := kafka.GroupConfig{
 		ID: s.cfg.Group, Topics: topics,
 		OnOutage: func(err error) {
@@ -138,6 +142,7 @@ func (s *Sink) run(ctx context.Context) error {
 			s.share = partitions
 			s.mu.Unlock()
 			s.joined(nil)
+			asking.Go(func() { s.measure(measuring) }) // who joins must not wait for it
 		},
 	}
 	for {
@@ -165,6 +170,16 @@ func (s *Sink) run(ctx context.Context) error {
 	}
 }
 
+// measure shows how many partitions there are, against which those assigned are held. Where it fails,
+// the next generation asks again.
+func (s *Sink) measure(ctx context.Context) {
+	for _, src := range s.sources {
+		if n, err := s.kafka.Partitions(ctx, src.topic); err == nil {
+			s.metrics.Partitions(src.topic, n)
+		}
+	}
+}
+
 // own works through a partition for as long as it is this member's.
 func (s *Sink) own(ctx context.Context, gen kafka.Generation, topic string, partition int32) error {
 	i := slices.IndexFunc(s.sources, func(src source) bool { return src.topic == topic })
@@ -186,7 +201,25 @@ func (s *Sink) own(ctx context.Context, gen kafka.Generation, topic string, part
 
 	cfg := s.shape
 	cfg.Key = infomart.PositionKey{Group: s.cfg.Group, Topic: topic, Partition: partition}
-	return s.sources[i].run(ctx, cfg, partitionLog{s.kafka, topic, partition}, status)
+	s.metrics.Stopped(cfg.Key, false)
+	defer s.metrics.Disowned(cfg.Key)
+	for {
+		err := s.sources[i].run(ctx, cfg, partitionLog{s.kafka, topic, partition}, status)
+		if ctx.Err() != nil || !errors.Is(err, consume.ErrPosition) {
+			return err
+		}
+		// This partition cannot go on, here or at another member; the others can. It is looked at again from time to
+		// time, as a restart would: once an operator has put the position right, it goes on by itself.
+		s.metrics.Stopped(cfg.Key, true)
+		if status.Stop(err) {
+			s.logger.Error("partition stopped", "sink", s.name, "topic", topic, "partition", partition, "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(s.cfg.RetryMax):
+		}
+	}
 }
 
 func (s *Sink) disown(tp TopicPartition, status *consume.Status) {

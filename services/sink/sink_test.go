@@ -227,19 +227,42 @@ func TestUnknownSchemaOnABroker(t *testing.T) {
 	}
 }
 
-// A position that belongs to another log stops the sink, and says so.
+// A position that belongs to another log stops its partition, which says so, and no other; once it is put right, it goes on.
 func TestRecreatedTopicOnABroker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
+	recs := w.services("s", 60)
+	for i := range recs {
+		recs[i].Partition = int32(i % partitions)
+	}
+	w.produce(recs...)
+	ends := w.ends(topic.UserEvents)
 	key := infomart.PositionKey{Group: "ringback-infomart", Topic: topic.UserEvents, Partition: 0}
-	_, err := w.store.Apply(t.Context(), infomart.Batch{PositionKey: key, To: infomart.Position{Next: 10, LastOffset: 9, LastID: "x", LastTime: time.Now()}}, nil)
+	_, err := w.store.Apply(t.Context(), infomart.Batch{PositionKey: key, To: infomart.Position{Next: ends[0] + 10, LastOffset: ends[0] + 9, LastID: "x", LastTime: time.Now()}}, nil)
 	require.NoError(t, err)
-	m := w.infomart()
-	err = m.WaitFor(t.Context(), topic.UserEvents, map[int32]int64{0: 11})
-	require.ErrorContains(t, err, "the stored position is 10, and the log ends at 0")
+	wrong, _, err := w.store.Position(t.Context(), key)
+	require.NoError(t, err)
+	m := w.start(func(d sink.Deps) (*sink.Sink, error) {
+		cfg := quick()
+		cfg.RetryMin, cfg.RetryMax = time.Millisecond, 10*time.Millisecond
+		return sink.NewInfomart(cfg, w.store, d)
+	})
+	err = m.WaitFor(t.Context(), topic.UserEvents, map[int32]int64{0: ends[0] + 11})
+	require.ErrorContains(t, err, fmt.Sprintf("the stored position is %d, and the log ends at %d", ends[0]+10, ends[0]))
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
-	require.ErrorContains(t, m.Ready(), "has stopped")
-	require.Equal(t, fault.Misconfiguration, fault.ClassOf(m.stop()))
+	require.Equal(t, 1.0, metric(t, m, "ringback_sink_stopped"))
+	require.NoError(t, m.WaitFor(t.Context(), topic.UserEvents, map[int32]int64{1: ends[1], 2: ends[2]}), "the others go on")
+	require.ErrorContains(t, m.Ready(), "partition 0 of callback.userevents.v1 is stopped: ")
+	require.Equal(t, 1.0, metric(t, m, "ringback_sink_stopped"), "tried again meanwhile, and shown all the time")
+
+	_, err = w.store.Apply(t.Context(), infomart.Batch{PositionKey: key, Expected: &wrong, To: infomart.Position{LastOffset: -1}}, nil)
+	require.NoError(t, err)
+	require.Eventually(t, func() bool { return m.Ready() == nil }, 20*time.Second, time.Millisecond)
+	require.NoError(t, m.WaitFor(t.Context(), topic.UserEvents, ends))
+	require.Zero(t, metric(t, m, "ringback_sink_stopped"))
+	require.Equal(t, int64(60), balanced(t, m).Applied)
+	require.Eventually(t, func() bool { return metric(t, m, "ringback_sink_topic_partitions") == partitions }, 20*time.Second, time.Millisecond)
+	require.NoError(t, m.stop())
 }
 
 // A member whose position another owner has moved joins the group again (invariant 5).

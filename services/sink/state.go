@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/ringback/ringback/pkg/admin"
+	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/services/sink/consume"
 )
 
@@ -36,7 +37,7 @@ func (s *Sink) Progress() map[TopicPartition]Progress {
 
 // WaitFor returns once every record of the topic below these offsets, by partition,
 // has ended and that is durable. It waits for what other members do in vain. It
-// returns early where ctx ends or the sink has stopped.
+// returns early where ctx ends, or the sink or one of these partitions has stopped.
 func (s *Sink) WaitFor(ctx context.Context, topic string, ends map[int32]int64) error {
 	for {
 		s.mu.Lock()
@@ -44,12 +45,19 @@ func (s *Sink) WaitFor(ctx context.Context, topic string, ends map[int32]int64) 
 		s.mu.Unlock()
 		progress := s.Progress()
 		done := true
+		var never error // of a partition that an operator must see to first
 		for partition, end := range ends {
-			done = done && (end <= 0 || progress[TopicPartition{topic, partition}].Next >= end)
+			tp := TopicPartition{topic, partition}
+			if end <= 0 || progress[tp].Next >= end {
+				continue
+			}
+			done, never = false, cmp.Or(never, s.stoppedAt(tp))
 		}
 		switch {
 		case done:
 			return nil
+		case never != nil:
+			return never
 		case stopped != nil:
 			return fmt.Errorf("sink %s has stopped: %w", s.name, stopped)
 		}
@@ -61,8 +69,22 @@ func (s *Sink) WaitFor(ctx context.Context, topic string, ends map[int32]int64) 
 	}
 }
 
+// stoppedAt is why a partition has stopped; nil where it has not.
+func (s *Sink) stoppedAt(tp TopicPartition) error {
+	s.mu.Lock()
+	status := s.owned[tp]
+	s.mu.Unlock()
+	if status == nil {
+		return nil
+	}
+	if state, reason := status.State(); state == consume.Stopped {
+		return fault.Misconfigf("sink %s: partition %d of %s has stopped: %s", s.name, tp.Partition, tp.Topic, reason)
+	}
+	return nil
+}
+
 // Ready says why the sink is not ready: it is not in the group, or a partition waits
-// for a dependency that is away, or one is paused and needs an operator, or it has not
+// for a dependency that is away, or one is paused or stopped and needs an operator, or it has not
 // yet caught up with what lay in its partitions when they were assigned. That is asked
 // once in its life: a rebalance under load, or falling behind later, is a matter of the
 // lag and its alert, and must not hold a rollout up. nil: it is ready.

@@ -6,7 +6,7 @@
 //     group's offset, and it moves in the transaction of its effects (invariants 4, 5).
 //   - On assignment the last record applied is read again. Another record in its
 //     place, or a position past the end of the log, means that the topic was made
-//     anew: the sink stops and says so.
+//     anew: the partition stops and says so (ErrPosition).
 //   - An outage, wherever it happens, is waited out; nothing is dead-lettered and no
 //     position moves (invariant 7).
 //   - A record that cannot be decoded is set aside with its reason, and its

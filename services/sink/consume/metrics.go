@@ -43,6 +43,8 @@ type Metrics struct {
 	lagG        *prometheus.GaugeVec
 	waitingG    *prometheus.GaugeVec
 	pausedG     *prometheus.GaugeVec
+	stoppedG    *prometheus.GaugeVec
+	all         *prometheus.GaugeVec
 	batch       prometheus.Histogram
 	applySecond prometheus.Histogram
 	eventAge    prometheus.Histogram
@@ -82,11 +84,14 @@ func NewMetrics(sink string, r prometheus.Registerer) *Metrics {
 			"Times that a partition went on at the start of the log because records were removed before they were read (SINK_ACCEPT_EXPIRED).", "topic"),
 		joins: prometheus.NewCounter(prometheus.CounterOpts(opts("joins_total",
 			"Times that it joined the consumer group: once at the start, then once for each rebalance."))),
-		assigned:    prometheus.NewGauge(prometheus.GaugeOpts(opts("assigned_partitions", "Partitions that the consumer group has given to this member, of all its topics."))),
-		positionG:   gauge("position", "Next offset, as stored."),
-		lagG:        gauge("lag_records", "Offsets between the position and the end of what can be read."),
-		waitingG:    gauge("waiting", "1 while the partition waits for a dependency that is away."),
-		pausedG:     gauge("paused", "1 while the partition is paused because most of its records cannot be decoded."),
+		assigned:  prometheus.NewGauge(prometheus.GaugeOpts(opts("assigned_partitions", "Partitions that the consumer group has given to this member, of all its topics."))),
+		positionG: gauge("position", "Next offset, as stored."),
+		lagG:      gauge("lag_records", "Offsets between the position and the end of what can be read."),
+		waitingG:  gauge("waiting", "1 while the partition waits for a dependency that is away."),
+		pausedG:   gauge("paused", "1 while the partition is paused because most of its records cannot be decoded."),
+		stoppedG:  gauge("stopped", "1 while the partition is stopped because its stored position does not fit the log: an operator must put that right."),
+		all: prometheus.NewGaugeVec(prometheus.GaugeOpts(opts("topic_partitions",
+			"Partitions of the topics that it reads; the group's members are assigned as many together.")), []string{"topic"}),
 		batch:       histogram("batch_records", "Records of a batch.", prometheus.ExponentialBuckets(1, 4, 7)),
 		applySecond: histogram("apply_seconds", "Time to make a batch durable, outages included.", prometheus.ExponentialBuckets(0.001, 2, 15)),
 		eventAge: histogram("event_to_store_seconds",
@@ -97,7 +102,7 @@ func NewMetrics(sink string, r prometheus.Registerer) *Metrics {
 	}
 	if r != nil {
 		r.MustRegister(m.read, m.records, m.states, m.reasons, m.retries, m.unknown, m.expiredC, m.resets, m.joins, m.assigned,
-			m.positionG, m.lagG, m.waitingG, m.pausedG, m.batch, m.applySecond, m.eventAge, m.acceptAge)
+			m.positionG, m.lagG, m.waitingG, m.pausedG, m.stoppedG, m.all, m.batch, m.applySecond, m.eventAge, m.acceptAge)
 	}
 	return m
 }
@@ -113,6 +118,18 @@ func (m *Metrics) Joined(partitions int) {
 
 // Left says that it is not in the group.
 func (m *Metrics) Left() { m.assigned.Set(0) }
+
+// Partitions shows how many partitions a topic has.
+func (m *Metrics) Partitions(topic string, n int) { m.all.WithLabelValues(topic).Set(float64(n)) }
+
+// Stopped shows whether a partition is stopped, also between two tries of it.
+func (m *Metrics) Stopped(key infomart.PositionKey, on bool) { set(m.stoppedG, Config{Key: key}, on) }
+
+// Disowned drops what Stopped shows.
+func (m *Metrics) Disowned(key infomart.PositionKey) {
+	c := Config{Key: key}
+	m.stoppedG.DeleteLabelValues(c.labels()...)
+}
 
 // aged measures how old a record was when it became durable. Clocks of several machines
 // are compared, so less than nothing counts as nothing.

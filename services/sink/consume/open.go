@@ -19,6 +19,10 @@ const (
 	timeHeader = "ce_time"
 )
 
+// ErrPosition says that a partition's stored position does not fit its log: another log lies there, or records were
+// removed before they were read. Every member of the group would find the same, and the other partitions are well.
+var ErrPosition = errors.New("the stored position does not fit the log")
+
 func eventID(rec *kafka.Record) string {
 	id, _ := rec.Header(idHeader)
 	return string(id)
@@ -74,8 +78,8 @@ func (p *Partition[T]) check(ctx context.Context, pos infomart.Position, start, 
 	if pos.Next < start {
 		p.metrics.expired(p.cfg)
 		if !p.cfg.AcceptExpired {
-			return fault.Misconfigf("consume: %s: records from offset %d to %d were removed by retention before they were read; set SINK_ACCEPT_EXPIRED=true to go on without them",
-				p.cfg.name(), pos.Next, start-1)
+			return fault.Misconfigf("consume: %s: %w: records from offset %d to %d were removed by retention before they were read; set SINK_ACCEPT_EXPIRED=true to go on without them",
+				p.cfg.name(), ErrPosition, pos.Next, start-1)
 		}
 		p.metrics.reset(p.cfg)
 		p.logger.Error("records were removed by retention before they were read; going on at the start of the log", "from", pos.Next, "to", start-1)
@@ -140,8 +144,8 @@ func (p *Partition[T]) recall(ctx context.Context, rec *kafka.Record) error {
 }
 
 func (p *Partition[T]) recreated(format string, args ...any) error {
-	return fault.Misconfigf("consume: %s: %s: the topic was made anew, or the position of group %s belongs to another cluster; nothing was read",
-		p.cfg.name(), fmt.Sprintf(format, args...), p.cfg.Key.Group)
+	return fault.Misconfigf("consume: %s: %w: %s: the topic was made anew, or the position of group %s belongs to another cluster; nothing was read",
+		p.cfg.name(), ErrPosition, fmt.Sprintf(format, args...), p.cfg.Key.Group)
 }
 
 func (c *Config) name() string {

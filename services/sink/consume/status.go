@@ -15,6 +15,7 @@ const (
 	Running  State = "running"
 	Waiting  State = "waiting" // for a dependency that is away (invariant 7)
 	Paused   State = "paused"  // for an operator (invariant 7)
+	Stopped  State = "stopped" // its position does not fit the log: for an operator, too
 )
 
 // Status is how a partition does, for all to see.
@@ -71,6 +72,9 @@ func (s *Status) Accept(upTo int64) error {
 	return nil
 }
 
+// Stop shows the partition as stopped; true where it was not before.
+func (s *Status) Stop(why error) bool { return s.stop(Stopped, why.Error()) }
+
 // Behind is how many offsets are still to be done up to the end that the log had when the partition was assigned;
 // 0 once that was reached, for good.
 func (s *Status) Behind() int64 {
@@ -119,10 +123,10 @@ func (s *Status) progress(next int64) {
 	}
 }
 
-// run shows the partition as running; since when it was not, and whether it waited or was paused.
+// run shows the partition as running; since when it was not, and whether it waited, was paused or stopped.
 func (s *Status) run() (since time.Time, was bool) {
 	s.mu.Lock()
-	since, was = s.since, s.state == Waiting || s.state == Paused
+	since, was = s.since, s.state == Waiting || s.state == Paused || s.state == Stopped
 	moved := s.state != Running
 	if moved {
 		s.state, s.reason, s.since = Running, "", time.Now()

@@ -125,6 +125,7 @@ func (p *Partition[T]) resume() {
 	if since, was := p.status.run(); was {
 		p.metrics.waiting(p.cfg, false)
 		p.metrics.paused(p.cfg, false)
+		p.metrics.Stopped(p.cfg.Key, false)
 		p.logger.Info("going on", "after", time.Since(since).Round(time.Millisecond))
 	}
 }
