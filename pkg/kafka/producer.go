@@ -30,7 +30,7 @@ type ProducerConfig struct {
 	// QueueRecords bounds what waits for one partition, the batch under way included. More is refused
 	// with 429 QUEUE_FULL.
 	QueueRecords int `env:"QUEUE_RECORDS, default=50000" unit:"records"`
-	// QueueBytes bounds the same by its size.
+	// QueueBytes bounds by its size what waits for all partitions together. More is refused in the same way.
 	QueueBytes int `env:"QUEUE_BYTES, default=67108864" unit:"bytes"`
 	// Now stamps records without a time. Default time.Now.
 	Now func() time.Time `json:"-"`
@@ -71,6 +71,7 @@ type Producer struct {
 	cancel context.CancelFunc
 	closed atomic.Bool
 	rotate atomic.Uint32 // spreads records without a key
+	bytes  atomic.Int64  // of all that waits
 	wg     sync.WaitGroup
 
 	mu     sync.RWMutex

@@ -27,7 +27,6 @@ type partitionQueue struct {
 	mu      sync.Mutex
 	items   []queued
 	records int // in items and in the batch under way
-	bytes   int
 	closing bool
 	trouble error // why the batch under way was not written; nil once one was
 
@@ -45,7 +44,8 @@ func newPartitionQueue(p *Producer, topic string, partition int32) *partitionQue
 	return &partitionQueue{producer: p, topic: topic, partition: partition, wake: make(chan struct{}, 1), maxBytes: p.cfg.BatchBytes}
 }
 
-// enqueue takes all items or none. A call that alone exceeds the bounds is taken by an empty queue.
+// enqueue takes all items or none. A call that alone exceeds the bounds is taken by a queue that is empty
+// while no other has anything either.
 func (q *partitionQueue) enqueue(items []queued) error {
 	size := 0
 	for i := range items {
@@ -57,14 +57,23 @@ func (q *partitionQueue) enqueue(items []queued) error {
 	switch {
 	case q.closing:
 		return fault.Outagef("kafka: producer: %w", ErrClosed)
-	case q.records > 0 && (q.records+len(items) > cfg.QueueRecords || q.bytes+size > cfg.QueueBytes):
+	case q.records > 0 && q.records+len(items) > cfg.QueueRecords:
 		return fault.Outagef("kafka: produce to %s[%d]: %w: %d records wait", q.topic, q.partition, ErrQueueFull, q.records)
+	}
+	if all := q.producer.bytes.Add(int64(size)); all > int64(max(size, cfg.QueueBytes)) {
+		q.producer.bytes.Add(int64(-size))
+		return fault.Outagef("kafka: produce to %s[%d]: %w: %d bytes wait for all partitions", q.topic, q.partition, ErrQueueFull, all-int64(size))
 	}
 	q.items = append(q.items, items...)
 	q.records += len(items)
-	q.bytes += size
 	q.signal()
 	return nil
+}
+
+// left notes that a record waits no more.
+func (q *partitionQueue) left(it *queued) {
+	q.records--
+	q.producer.bytes.Add(int64(-it.size))
 }
 
 func (q *partitionQueue) signal() {
@@ -91,8 +100,7 @@ func (q *partitionQueue) withdraw(b *produceCall) []queued {
 			return false
 		}
 		out = append(out, it)
-		q.records--
-		q.bytes -= it.size
+		q.left(&it)
 		return true
 	})
 	return out
@@ -125,8 +133,7 @@ func (q *partitionQueue) putBack(why error) {
 	kept := q.batch[:0]
 	for _, it := range q.batch {
 		if it.call.leaving.Load() {
-			q.records--
-			q.bytes -= it.size
+			q.left(&it)
 			continue
 		}
 		kept = append(kept, it)
@@ -142,8 +149,7 @@ func (q *partitionQueue) settle(base int64, err error) {
 		q.trouble = nil
 	}
 	for i := range q.batch {
-		q.records--
-		q.bytes -= q.batch[i].size
+		q.left(&q.batch[i])
 	}
 	q.mu.Unlock()
 	for i := 0; i < len(q.batch); {
@@ -166,7 +172,10 @@ func (q *partitionQueue) settle(base int64, err error) {
 func (q *partitionQueue) failAll(err error) {
 	q.mu.Lock()
 	items := q.items
-	q.items, q.records, q.bytes, q.closing = nil, 0, 0, true
+	for i := range items {
+		q.left(&items[i])
+	}
+	q.items, q.closing = nil, true
 	q.mu.Unlock()
 	for _, it := range items {
 		it.call.decide(it.index, Delivery{Partition: q.partition, Offset: -1, Err: err})

@@ -44,6 +44,35 @@ func produceAsync(ctx context.Context, p *Producer, recs ...Record) <-chan produ
 	return out
 }
 
+// The bound by size is that of the process: partitions whose brokers are silent do not take it once each.
+func TestProducerBoundsAllPartitionsTogether(t *testing.T) {
+	t.Parallel()
+	cluster := newFake(t)
+	gate := newProduceGate(cluster)
+	c := newClient(t, cluster.ListenAddrs(), func(cfg *Config) { cfg.RequestTimeout = 300 * time.Millisecond })
+	name := newTopic(t, c, 3, nil)
+	of := func(partition int32, bytes int) Record {
+		return Record{Topic: name, Partition: partition, Value: make([]byte, bytes)}
+	}
+	one := of(0, 1000)
+	p := newProducer(t, c, ProducerConfig{QueueBytes: 2*recordBound(&one) + 500})
+	mustProduce(t, p, of(0, 1), of(1, 1), of(2, 1))
+	mustProduce(t, p, of(0, 10_000))
+	require.Zero(t, p.bytes.Load())
+
+	gate.shut.Store(true)
+	first, second := produceAsync(t.Context(), p, of(0, 1000)), produceAsync(t.Context(), p, of(1, 1000))
+	require.Eventually(t, func() bool { return p.bytes.Load() == int64(2*recordBound(&one)) }, 5*time.Second, time.Millisecond)
+	full := p.Produce(t.Context(), []Record{of(2, 1000)})
+	require.ErrorIs(t, full[0].Err, ErrQueueFull)
+	require.ErrorContains(t, full[0].Err, "for all partitions")
+	require.EqualValues(t, 2*recordBound(&one), p.bytes.Load(), "what was refused takes no room")
+	gate.shut.Store(false)
+	require.NoError(t, (<-first).ds[0].Err)
+	require.NoError(t, (<-second).ds[0].Err)
+	require.Zero(t, p.bytes.Load())
+}
+
 // While the broker is silent: what waits beyond the bounds is refused and not sent; who stops waiting
 // learns whether the record may be in the log; what was under way is written once all the same.
 func TestProducerSilentBroker(t *testing.T) {
