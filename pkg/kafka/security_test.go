@@ -217,8 +217,9 @@ func TestCheckAccessNamesAllThatIsMissing(t *testing.T) {
 	c := guarded(t, write)("u")
 	err := c.CheckAccess(t.Context(), acl.Enricher("g", true))
 	require.EqualError(t, err, "kafka: not authorized: READ on group g, WRITE on transactional-ids that begin with g-, READ on topic callback.lifecycle.v1, "+
-		"READ on topic callback.sessions.v1, WRITE on topic callback.sessions.v1, WRITE on topic callback.userevents.v1, "+
-		"WRITE on topic callback.attached-data.v1, WRITE on topic callback.deadletters.v1 (principal User:u)")
+		"DESCRIBE_CONFIGS on topic callback.lifecycle.v1, READ on topic callback.sessions.v1, WRITE on topic callback.sessions.v1, "+
+		"DESCRIBE_CONFIGS on topic callback.sessions.v1, WRITE on topic callback.userevents.v1, DESCRIBE_CONFIGS on topic callback.userevents.v1, "+
+		"WRITE on topic callback.attached-data.v1, DESCRIBE_CONFIGS on topic callback.attached-data.v1, WRITE on topic callback.deadletters.v1 (principal User:u)")
 	require.Equal(t, fault.Misconfiguration, fault.ClassOf(err))
 	require.NoError(t, c.CheckAccess(t.Context(), acl.Producer()))
 }
