@@ -35,6 +35,7 @@ func TestRealChaos(t *testing.T) {
 		}
 	})
 	require.NoError(t, err)
+	require.NoError(t, oracle.KeepHistory(ctx, s.Direct.Postgres))
 
 	began := time.Now()
 	d := newDirector(t, s, set.seed)

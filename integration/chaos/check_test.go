@@ -46,6 +46,7 @@ type outcome struct {
 	facts     int
 	sends     oracle.Sends
 	positions []session.Position
+	compacted int64 // records that compaction removed from the changelog
 }
 
 // drain waits until everything that was accepted has had its effects, with the settle and grace deadlines passed, and
@@ -138,7 +139,7 @@ func (o *outcome) check(ctx context.Context, t *testing.T) {
 	f.Sequences(o.userEvents)
 	o.positions, err = f.Positions(ctx, o.sessions, o.committed, x, codec)
 	require.NoError(t, err)
-	o.dead, err = f.Letters(ctx, o.letters, x, o.userEvents, codec) // invariants 2, 7 and 9
+	o.dead, err = f.Letters(ctx, o.letters, x, codec, o.lifecycle, o.userEvents, o.attached) // invariants 2, 7 and 9
 	require.NoError(t, err)
 	litter := f.Check("each record of garbage is dead-lettered")
 	undecodable, noEvent := o.dead.ByReason["enricher "+string(callback.ReasonUndecodable)], o.dead.ByReason["enricher "+string(callback.ReasonNotCloudEvent)]
@@ -147,6 +148,9 @@ func (o *outcome) check(ctx context.Context, t *testing.T) {
 	}
 	o.fold(ctx, t, x, codec)
 	o.stores(ctx, t, codec)
+	o.compacted, err = oracle.Compacted(ctx, s.Direct.Kafka, topic.Sessions, partitions)
+	require.NoError(t, err)
+	o.compared()
 	ended := f.Check("no process ends by itself")
 	for _, died := range o.d.died {
 		ended("%s", died)
@@ -195,6 +199,33 @@ func (o *outcome) stores(ctx context.Context, t *testing.T, codec *wire.Codec) {
 	log, err := os.Open(o.s.TServerLog)
 	require.NoError(t, err)
 	defer log.Close() //nolint:errcheck // it was only read
-	o.sends, err = o.findings.TServer(ctx, got, log, o.userEvents, o.attached, codec, o.d.sending)
+	history, err := oracle.ReadHistory(ctx, o.s.Direct.Postgres, o.d.touched)
 	require.NoError(t, err)
+	o.sends, err = o.findings.TServer(ctx, got, log, o.userEvents, o.attached, codec, history)
+	require.NoError(t, err)
+}
+
+// compared holds the run itself against what it is for: each kind of damage was done, and each check saw some of what
+// it is about.
+func (o *outcome) compared() {
+	numbers := map[string]int{
+		"accepted events": int(o.client.Count()), "UserEvents": o.userEvents.Records(), "attached data": o.attached.Records(),
+		"records of the changelog": o.sessions.Records(), "records that compaction removed from the changelog": int(o.compacted),
+		"sessions that the reference folds": o.folded.Checked, "conflicts": o.folded.Conflicts, "facts": o.facts,
+		"messages of T-Server": o.sends.Distributed, "SIGKILLs": o.d.killed(),
+	}
+	if o.d.kills["tserver-1"]+o.d.kills["tserver-2"] > 1 { // each with sends under way
+		numbers["repeated messages of T-Server"] = o.sends.Repeated
+	}
+	for _, reason := range []callback.Reason{callback.ReasonUndecodable, callback.ReasonNotCloudEvent, callback.ReasonConflict} {
+		numbers["dead letters of the enricher: "+string(reason)] = o.dead.ByReason["enricher "+string(reason)]
+	}
+	numbers["dead letters of the sink infomart"] = o.dead.ByReason["infomart "+string(callback.ReasonMissingKVP)]
+	for n, p := range o.positions {
+		numbers[fmt.Sprintf("records read of partition %d", n)] = int(p.Read)
+	}
+	for _, kind := range kinds {
+		numbers["faults of the kind "+kind] = o.d.did[kind]
+	}
+	o.findings.Compared(numbers)
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -14,6 +15,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/ringback/ringback/integration/chaos/oracle"
 	"github.com/ringback/ringback/integration/process"
 	"github.com/ringback/ringback/integration/process/stack"
 )
@@ -31,15 +33,18 @@ type director struct {
 	busy    map[string]bool // what something is being done to
 	kills   map[string]int  // SIGKILLs by victim
 	faults  map[string]int  // everything else by kind
-	sending map[string]bool // ids that were SENDING in T-Server's ledger at a kill
+	did     map[string]int  // faults by kind
+	touched []oracle.Fault  // what was done to T-Server and what its sinks work with
 	died    []string        // processes that ended by themselves
 	log     []string
+
+	deck []func(context.Context) string // faults that are still to be drawn
 }
 
 func newDirector(t *testing.T, s *stack.Stack, seed uint64) *director {
 	return &director{
 		t: t, s: s, random: rand.New(rand.NewPCG(seed, 3)), begun: time.Now(),
-		busy: map[string]bool{}, kills: map[string]int{}, faults: map[string]int{}, sending: map[string]bool{},
+		busy: map[string]bool{}, kills: map[string]int{}, faults: map[string]int{}, did: map[string]int{},
 	}
 }
 
@@ -83,6 +88,24 @@ func (d *director) count(of map[string]int, name string) {
 	of[name]++
 }
 
+// touch remembers that something is done to a part, until over is called, if it is one that sends to T-Server depend
+// on; former as oracle.Fault has it.
+func (d *director) touch(what, part string, former bool) (over func()) {
+	depends := func(on string) bool { return strings.HasPrefix(part, on) }
+	if !slices.ContainsFunc([]string{"tserver", "simulator", "gateway", "postgres", "broker"}, depends) {
+		return func() {}
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := len(d.touched)
+	d.touched = append(d.touched, oracle.Fault{What: what + " " + part, From: time.Now(), Former: former})
+	return func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.touched[n].To = time.Now()
+	}
+}
+
 // between draws a duration.
 func (d *director) between(low, high time.Duration) time.Duration {
 	return low + time.Duration(d.random.Int64N(int64(high-low)+1))
@@ -106,8 +129,8 @@ func (d *director) run(ctx context.Context, kills int, over time.Duration) {
 	victims := d.victims()
 	pace := over / time.Duration(kills)
 	deck := []int{}
-	for d.killed() < kills && ctx.Err() == nil {
-		if d.random.IntN(100) < 30 {
+	for step := 0; (d.killed() < kills || len(d.lacking()) > 0) && ctx.Err() == nil; step++ {
+		if step%3 == 0 {
 			d.fault(ctx)
 		}
 		// Each victim's turn comes equally often, in an order that is drawn.
@@ -146,15 +169,17 @@ func (d *director) killService(ctx context.Context, p *process.Process) {
 	if strings.HasPrefix(p.Name, "tserver") {
 		d.underWay(ctx)
 	}
+	over := d.touch("kill", p.Name, false)
 	if err := p.Kill(); err != nil {
+		over()
 		d.release(p.Name)
 		return // it is just being started again
 	}
 	d.count(d.kills, p.Name)
 	d.note("kill %s, down for %s", p.Name, down.Round(time.Millisecond))
-	d.snapshot(ctx)
 	d.doing.Go(func() {
 		defer d.release(p.Name)
+		defer over()
 		wait(ctx, down)
 		if err := p.Start(); err != nil {
 			d.t.Errorf("start %s: %v", p.Name, err)
@@ -169,7 +194,10 @@ func (d *director) killBroker(ctx context.Context) {
 	if !d.take("broker") {
 		return
 	}
+	// A sink that it coordinated the group of may go on for a while without being a member.
+	over := d.touch("kill", node.Name(), true)
 	if err := node.Kill(ctx); err != nil {
+		over()
 		d.t.Errorf("kill %s: %v", node.Name(), err)
 		d.release("broker")
 		return
@@ -178,6 +206,7 @@ func (d *director) killBroker(ctx context.Context) {
 	d.note("kill %s, down for %s", node.Name(), down.Round(time.Millisecond))
 	d.doing.Go(func() {
 		defer d.release("broker")
+		defer over()
 		wait(ctx, down)
 		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
@@ -193,7 +222,9 @@ func (d *director) killServer(ctx context.Context, server process.Server) {
 	if !d.take(server.Name()) {
 		return
 	}
+	over := d.touch("kill", server.Name(), false)
 	if err := server.Kill(ctx); err != nil {
+		over()
 		d.t.Errorf("kill %s: %v", server.Name(), err)
 		d.release(server.Name())
 		return
@@ -202,6 +233,7 @@ func (d *director) killServer(ctx context.Context, server process.Server) {
 	d.note("kill %s, down for %s", server.Name(), down.Round(time.Millisecond))
 	d.doing.Go(func() {
 		defer d.release(server.Name())
+		defer over()
 		wait(ctx, down)
 		starting, cancel := context.WithTimeout(ctx, 2*time.Minute)
 		defer cancel()
@@ -232,30 +264,6 @@ func (d *director) underWay(ctx context.Context) {
 		}
 		return nil
 	})
-}
-
-// snapshot notes which sends are under way: they are the ones that may be repeated.
-func (d *director) snapshot(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	conn, err := pgx.Connect(ctx, d.s.Direct.Postgres)
-	if err != nil {
-		return // the database is down, too
-	}
-	defer conn.Close(ctx) //nolint:errcheck // it was only read
-	rows, err := conn.Query(ctx, "SELECT ID FROM dbo.RINGBACK_TSERVER_LEDGER WHERE STATE = 'SENDING'")
-	if err != nil {
-		return
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return
-	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, id := range ids {
-		d.sending[id] = true
-	}
 }
 
 // watch starts what ended by itself again, as Kubernetes would, and remembers it: nothing here is a reason to end.

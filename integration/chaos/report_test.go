@@ -57,8 +57,9 @@ func (o *outcome) report(findings int) string {
 	line("| sessions | %d; the last UserEvent of %d that have ended is what the reference implementation folds (%d pending, %d go on) |",
 		o.folded.Sessions, o.folded.Checked, o.folded.Pending, o.folded.Open)
 	line("| store | %d facts, equal to those of an undisturbed store filled once from the same UserEvents |", o.facts)
-	line("| T-Server | %d messages owed, %d distributed, %d of them repeated, each counted by the ledger (%d were SENDING at a kill or cut) |",
-		o.sends.Ledger, o.sends.Distributed, o.sends.Repeated, o.sends.AtKill)
+	line("| changelog | compaction removed %d records meanwhile |", o.compacted)
+	line("| T-Server | %d messages owed, %d distributed, each as its record has it; %d of them repeated, each announced again by the ledger because of a fault (%d from a former owner, after a freeze or a cut) |",
+		o.sends.Ledger, o.sends.Distributed, o.sends.Repeated, o.sends.Former)
 	line("")
 	table := func(head, column string, counts map[string]int) {
 		line("| %s | %s |", head, column)

@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/integration/process/stack"
+	"github.com/ringback/ringback/pkg/topic"
 )
 
 // settings are how hard the test is. scripts/chaos sets them.
@@ -61,6 +62,8 @@ func (s settings) stack(t *testing.T) stack.Config {
 		KafkaRun: kafka, PostgresRun: postgres, Dir: s.dir, Partitions: partitions,
 		Producers: 2, Enrichers: 2, Infomarts: 2, TServers: 2,
 		Timing: stack.Timing{Settle: 2 * time.Second, OfferGrace: 4 * time.Second, SessionTimeout: 40 * time.Second, StateRetention: 20 * time.Second},
+		// So that the changelog is compacted while it is read and written.
+		Topics: map[string]map[string]string{topic.Sessions: {"segment.bytes": "1048576", "segment.ms": "5000", "min.cleanable.dirty.ratio": "0.01"}},
 		Env: map[string]map[string]string{
 			// An owner that is cut off must not hold its partitions' readers up for a minute.
 			"enricher": {"KAFKA_TRANSACTION_TIMEOUT": "20s"},

@@ -94,15 +94,19 @@ func newCodec(ctx context.Context, t *testing.T, s *stack.Stack) *wire.Codec {
 }
 
 // asIfNothingHadBeen stops everything and holds it against the replay of the log, as the chaos test does.
-func asIfNothingHadBeen(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client) {
+func asIfNothingHadBeen(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client, faults []oracle.Fault) {
 	t.Helper()
-	f := settled(ctx, t, s, client)
+	f := settled(ctx, t, s, client, faults)
 	for _, finding := range f.List() {
 		t.Errorf("%s", finding)
 	}
 }
 
-func settled(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client) *oracle.Findings {
+// spoilt is the key of the records that a test has spoilt.
+const spoilt = "spoilt"
+
+// settled holds everything against everything. faults are what was done to the parts; nothing else explains a repeat.
+func settled(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client, faults []oracle.Fault) *oracle.Findings {
 	t.Helper()
 	drain, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
@@ -128,11 +132,13 @@ func settled(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Cli
 	require.NoError(t, f.Accepted(client.Accepted(), all))
 	x, err := oracle.Replay(ctx, topics[topic.Lifecycle], committed, s.Timing.Rules(), codec)
 	require.NoError(t, err)
-	f.Same(topics[topic.UserEvents], x.UserEvents)
-	f.Same(topics[topic.AttachedData], x.Attached)
-	_, err = f.Positions(ctx, topics[topic.Sessions], committed, x, codec)
+	userEvents, attached := topics[topic.UserEvents].Without(spoilt), topics[topic.AttachedData].Without(spoilt)
+	f.Same(userEvents, x.UserEvents)
+	f.Same(attached, x.Attached)
+	f.Sequences(userEvents)
+	positions, err := f.Positions(ctx, topics[topic.Sessions], committed, x, codec)
 	require.NoError(t, err)
-	_, err = f.Letters(ctx, topics[topic.DeadLetters], x, topics[topic.UserEvents], codec)
+	letters, err := f.Letters(ctx, topics[topic.DeadLetters], x, codec, topics[topic.Lifecycle], topics[topic.UserEvents], topics[topic.AttachedData])
 	require.NoError(t, err)
 
 	path := filepath.Join(s.Dir, "undisturbed.db")
@@ -148,8 +154,57 @@ func settled(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Cli
 	log, err := os.Open(s.TServerLog)
 	require.NoError(t, err)
 	defer log.Close() //nolint:errcheck // it was only read
-	sends, err := f.TServer(ctx, got, log, topics[topic.UserEvents], topics[topic.AttachedData], codec, nil)
+	history, err := oracle.ReadHistory(ctx, s.Direct.Postgres, faults)
 	require.NoError(t, err)
-	t.Logf("%d lifecycle records, %d UserEvents, %d facts; T-Server: %+v", topics[topic.Lifecycle].Records(), topics[topic.UserEvents].Records(), facts, sends)
+	sends, err := f.TServer(ctx, got, log, userEvents, attached, codec, history)
+	require.NoError(t, err)
+	numbers := map[string]int{
+		"accepted events": int(client.Count()), "UserEvents": userEvents.Records(), "facts": facts, "messages of T-Server": sends.Distributed,
+		"records of the changelog": topics[topic.Sessions].Records(),
+	}
+	for n, p := range positions {
+		numbers[fmt.Sprintf("records read of partition %d", n)] = int(p.Read)
+	}
+	f.Compared(numbers)
+	t.Logf("%d lifecycle records, %d UserEvents, %d facts, dead letters %v; T-Server: %+v", topics[topic.Lifecycle].Records(), userEvents.Records(), facts, letters.ByReason, sends)
 	return f
+}
+
+// othersGoOn waits until a service has got on in every partition of its topic but one: past where each ended before,
+// up to where each ends now.
+func othersGoOn(ctx context.Context, s *stack.Stack, of reader, not int, before []int64) error {
+	client, err := oracle.NewClient(s.Direct.Kafka)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	conn, err := pgx.Connect(ctx, s.Direct.Postgres)
+	if err != nil {
+		return fmt.Errorf("outage: %w", err)
+	}
+	defer conn.Close(ctx) //nolint:errcheck // it was only read
+	return process.Until(ctx, func() error {
+		ends, err := oracle.Ends(ctx, client, of.topic, partitions)
+		if err != nil {
+			return err
+		}
+		var at []int64
+		switch of.component {
+		case "enricher":
+			at, err = oracle.Committed(ctx, client, s.EnricherGroup, of.topic, partitions)
+		case "infomart":
+			at, err = oracle.Stored(ctx, conn, s.InfomartGroup, of.topic, partitions)
+		default:
+			at, err = oracle.Stored(ctx, conn, s.TServerGroup, of.topic, partitions)
+		}
+		if err != nil {
+			return err
+		}
+		for n := range ends {
+			if n != not && (ends[n] <= before[n] || at[n] < ends[n]) {
+				return fmt.Errorf("%s is at %d of %d in %s/%d, which ended at %d before", of.component, at[n], ends[n], of.topic, n, before[n])
+			}
+		}
+		return nil
+	})
 }

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"sync"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringback/ringback/integration/chaos/oracle"
 	"github.com/ringback/ringback/integration/process"
 	"github.com/ringback/ringback/integration/process/load"
 	"github.com/ringback/ringback/integration/process/stack"
@@ -46,6 +48,8 @@ type outage struct {
 	metrics map[*process.Process]string
 	// restart is a service that is killed and started meanwhile, and waits.
 	restart *process.Process
+	// former: sends that were under way may still arrive afterwards, as of oracle.Fault.
+	former bool
 	// calm: it begins when no transaction is under way, and the load sets in again at once.
 	calm bool
 }
@@ -80,15 +84,15 @@ func outages(s *stack.Stack) []outage {
 	schemas := map[*process.Process]string{enricher: "schema registry"}
 	return []outage{
 		// Kafka itself may end a transaction by halves if all its brokers are killed in the middle of it: docs/kafka.md.
-		{"brokers killed", each(kill), each(start), brokers, brokersMetric, nil, true},
-		{"brokers frozen", each(pause), each(resume), brokers, brokersMetric, nil, false},
-		{"PostgreSQL killed", s.Postgres.Kill, s.Postgres.Start, store, storeMetric, nil, false},
-		{"PostgreSQL frozen", one(s.Postgres.Pause), one(s.Postgres.Resume), store, storeMetric, nil, false},
-		{"T-Server killed", one(s.Simulator.Kill), one(s.Simulator.Start), gateway, gatewayMetric, nil, false},
-		{"T-Server frozen", one(s.Simulator.Pause), one(s.Simulator.Resume), gateway, gatewayMetric, nil, false},
+		{"brokers killed", each(kill), each(start), brokers, brokersMetric, nil, true, true},
+		{"brokers frozen", each(pause), each(resume), brokers, brokersMetric, nil, true, false},
+		{"PostgreSQL killed", s.Postgres.Kill, s.Postgres.Start, store, storeMetric, nil, false, false},
+		{"PostgreSQL frozen", one(s.Postgres.Pause), one(s.Postgres.Resume), store, storeMetric, nil, true, false},
+		{"kill simulator", one(s.Simulator.Kill), one(s.Simulator.Start), gateway, gatewayMetric, nil, false, false},
+		{"T-Server frozen", one(s.Simulator.Pause), one(s.Simulator.Resume), gateway, gatewayMetric, nil, true, false},
 		// Who runs knows every schema already; who starts waits.
-		{"registry killed", one(s.Registry.Kill), one(s.Registry.Start), schemas, nil, enricher, false},
-		{"registry frozen", one(s.Registry.Pause), one(s.Registry.Resume), schemas, nil, enricher, false},
+		{"registry killed", one(s.Registry.Kill), one(s.Registry.Start), schemas, nil, enricher, false, false},
+		{"registry frozen", one(s.Registry.Pause), one(s.Registry.Resume), schemas, nil, enricher, false, false},
 	}
 }
 
@@ -97,7 +101,7 @@ func outages(s *stack.Stack) []outage {
 func TestRealOutage(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 8*long(t)+30*time.Minute)
 	defer cancel()
-	s := newStack(ctx, t)
+	s := newStack(ctx, t, nil)
 	client := load.New(s.ProducerURLs)
 	// In order: a session whose end were accepted before an outage and its first event after it would settle without
 	// that, and be dead-lettered, and rightly.
@@ -120,8 +124,9 @@ func TestRealOutage(t *testing.T) {
 			t.Errorf("feed: %v", err)
 		}
 	})
+	var faults []oracle.Fault
 	for _, o := range outages(s) {
-		if !t.Run(strings.ReplaceAll(o.name, " ", "_"), func(t *testing.T) { suffer(ctx, t, s, client, &hold, o) }) {
+		if !t.Run(strings.ReplaceAll(o.name, " ", "_"), func(t *testing.T) { faults = append(faults, suffer(ctx, t, s, client, &hold, o)) }) {
 			break
 		}
 	}
@@ -129,10 +134,11 @@ func TestRealOutage(t *testing.T) {
 	running.Wait()
 	t.Logf("%d events accepted; answers: %v", client.Count(), client.Statuses())
 	require.Empty(t, client.Refused())
-	asIfNothingHadBeen(ctx, t, s, client)
+	asIfNothingHadBeen(ctx, t, s, client, faults)
 }
 
-func newStack(ctx context.Context, t *testing.T) *stack.Stack {
+// newStack starts a pipeline with one of each service. The producers get more settings besides.
+func newStack(ctx context.Context, t *testing.T, producers map[string]string) *stack.Stack {
 	t.Helper()
 	kafka, postgres, err := stack.Environment()
 	require.NoError(t, err)
@@ -142,11 +148,14 @@ func newStack(ctx context.Context, t *testing.T) *stack.Stack {
 		require.NoError(t, err)
 	}
 	t.Logf("logs in %s", dir)
+	producer := map[string]string{"GOMEMLIMIT": "512MiB"} // as the chart sets it
+	maps.Copy(producer, producers)
 	s, err := stack.Start(ctx, stack.Config{
 		KafkaRun: kafka, PostgresRun: postgres, Dir: dir, Partitions: partitions,
 		Producers: 1, Enrichers: 1, Infomarts: 1, TServers: 1,
 		Timing: stack.Timing{Settle: 2 * time.Second, OfferGrace: 4 * time.Second, SessionTimeout: time.Hour, StateRetention: time.Hour},
 		Env: map[string]map[string]string{
+			"producer": producer,
 			"infomart": {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s"},
 			"tserver":  {"SINK_RETRY_MAX": "2s", "STORE_TIMEOUT": "15s", "TSERVER_GATEWAY_TIMEOUT": "5s"},
 		},
@@ -158,11 +167,12 @@ func newStack(ctx context.Context, t *testing.T) *stack.Stack {
 		}
 	})
 	require.NoError(t, err)
+	require.NoError(t, oracle.KeepHistory(ctx, s.Direct.Postgres))
 	return s
 }
 
 // suffer takes a part away under load and brings it back. No events come while hold is held.
-func suffer(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client, hold sync.Locker, o outage) {
+func suffer(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Client, hold sync.Locker, o outage) oracle.Fault {
 	ctx, cancel := context.WithTimeout(ctx, long(t)+6*time.Minute)
 	defer cancel()
 	// Each outage begins with events going through.
@@ -217,6 +227,7 @@ func suffer(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Clie
 
 	require.NoError(t, o.back(ctx))
 	back := time.Now()
+	fault := oracle.Fault{What: o.name, From: began, To: back, Former: o.former}
 	if o.restart != nil || s.Simulator.Running() {
 		require.NoError(t, s.WaitReady(ctx))
 	}
@@ -229,6 +240,7 @@ func suffer(ctx context.Context, t *testing.T, s *stack.Stack, client *load.Clie
 		require.Less(t, peak, int64(maxRSS), "the memory of %s is bounded", p.Name)
 	}
 	nothingDeadLettered(ctx, t, s)
+	return fault
 }
 
 // calm waits until all has been read that was sent, and no deadline of a session can be due any more.

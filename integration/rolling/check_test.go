@@ -62,9 +62,11 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 	defer schemas.Close()
 	codec, err := wire.New(ctx, schemas)
 	require.NoError(t, err)
-	topics := map[string]*oracle.Topic{}
+	topics, written := map[string]*oracle.Topic{}, map[string]*oracle.Topic{}
 	for _, name := range []string{topic.Lifecycle, topic.UserEvents, topic.AttachedData, topic.DeadLetters, topic.Sessions} {
 		topics[name], err = oracle.Read(ctx, s.Direct.Kafka, name, partitions)
+		require.NoError(t, err)
+		written[name], err = oracle.Read(ctx, s.Direct.Kafka, name, partitions) // as a dead letter has it
 		require.NoError(t, err)
 		seen(ctx, t, topics[name], codec)
 	}
@@ -77,7 +79,7 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 	f.Sequences(userEvents)
 	_, err = f.Positions(ctx, topics[topic.Sessions], committed, x, codec)
 	require.NoError(t, err)
-	letters, err := f.Letters(ctx, topics[topic.DeadLetters], x, userEvents, codec) // invariants 2 and 9
+	letters, err := f.Letters(ctx, topics[topic.DeadLetters], x, codec, written[topic.Lifecycle], written[topic.UserEvents], written[topic.AttachedData]) // invariants 2 and 9
 	require.NoError(t, err)
 
 	path := filepath.Join(s.Dir, "undisturbed.db")
@@ -92,8 +94,10 @@ func (r *run) check(ctx context.Context, t *testing.T, seen as) {
 	require.NoError(t, err)
 	log, err := os.Open(s.TServerLog)
 	require.NoError(t, err)
-	defer log.Close()                                                        //nolint:errcheck // it was only read
-	sends, err := f.TServer(ctx, got, log, userEvents, attached, codec, nil) // invariant 8
+	defer log.Close() //nolint:errcheck // it was only read
+	history, err := oracle.ReadHistory(ctx, s.Direct.Postgres, nil)
+	require.NoError(t, err)
+	sends, err := f.TServer(ctx, got, log, userEvents, attached, codec, history) // invariant 8
 	require.NoError(t, err)
 
 	r.note(t, "%d lifecycle records, %d UserEvents, %d attached data, %d facts; dead letters %v, %d repeated; T-Server: %d owed, %d distributed, %d repeated",

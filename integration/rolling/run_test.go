@@ -14,6 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/ringback/ringback/integration/chaos/oracle"
 	"github.com/ringback/ringback/integration/process"
 	"github.com/ringback/ringback/integration/process/load"
 	"github.com/ringback/ringback/integration/process/stack"
@@ -57,6 +58,7 @@ func start(ctx context.Context, t *testing.T, seed uint64) *run {
 		}
 	})
 	require.NoError(t, err)
+	require.NoError(t, oracle.KeepHistory(ctx, s.Direct.Postgres))
 
 	r := &run{s: s, address: newAddress(t, s.ProducerURLs), begun: time.Now()}
 	r.client = load.New([]string{r.address.url()})

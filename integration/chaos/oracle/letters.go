@@ -1,13 +1,15 @@
 package oracle
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/ringback/ringback/pkg/callback"
-	"github.com/ringback/ringback/pkg/session"
-	"github.com/ringback/ringback/pkg/topic"
+	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/wire"
 )
 
@@ -18,19 +20,17 @@ type Counted struct {
 }
 
 // Letters holds the dead letters against what is expected (invariant 2): the enricher's exactly once, as they are part
-// of its transactions; the sinks' at least once.
-func (f *Findings) Letters(ctx context.Context, got *Topic, x *Expected, userEvents *Topic, codec *wire.Codec) (Counted, error) {
+// of its transactions; the sinks' at least once. Each has its record as it lies in its topic.
+func (f *Findings) Letters(ctx context.Context, got *Topic, x *Expected, codec *wire.Codec, lifecycle, userEvents, attached *Topic) (Counted, error) {
 	differ := f.Check("dead letters are the expected ones")
+	kept := f.Check("dead letters keep their records")
 	count := Counted{ByReason: map[string]int{}}
 	seen := map[string]int{}
-	want := map[string]Letter{}
-	for id, l := range x.Letters {
-		want[id] = l
-	}
-	missing, err := lacking(ctx, userEvents, codec)
+	missing, err := owedBySinks(ctx, userEvents, attached, codec)
 	if err != nil {
 		return count, err
 	}
+	records := map[string]*Topic{lifecycle.Name: lifecycle, userEvents.Name: userEvents, attached.Name: attached}
 	for n := range got.Partitions {
 		for i := range got.Partitions[n] {
 			d, err := codec.ParseDeadLetter(ctx, &got.Partitions[n][i])
@@ -39,6 +39,9 @@ func (f *Findings) Letters(ctx context.Context, got *Topic, x *Expected, userEve
 				continue
 			}
 			id := d.ID()
+			if what := keeps(d, records[d.Topic]); what != "" {
+				kept("%s: %s", id, what)
+			}
 			if seen[id]++; seen[id] > 1 {
 				if count.Repeated++; d.Component == "enricher" {
 					differ("%s is written %d times", id, seen[id])
@@ -46,96 +49,99 @@ func (f *Findings) Letters(ctx context.Context, got *Topic, x *Expected, userEve
 				continue
 			}
 			count.ByReason[d.Component+" "+string(d.Reason)]++
-			if keys, ok := missing[id]; ok && d.Reason == callback.ReasonMissingKVP && slices.Equal(d.Missing, keys) {
+			if w, ok := missing[id]; ok && d.Reason == w.reason && slices.Equal(d.Missing, w.keys) {
 				continue
 			}
-			if w, ok := want[id]; !ok || w.Reason != d.Reason || w.Detail != d.Detail {
+			if w, ok := x.Letters[id]; !ok || w.Reason != d.Reason || w.Detail != d.Detail {
 				differ("%s: %s (%s); expected %q (%s)", id, d.Reason, d.Detail, w.Reason, w.Detail)
 			}
 		}
 	}
-	for id, w := range want {
+	for id, w := range x.Letters {
 		if seen[id] == 0 {
 			differ("%s is missing: %s (%s)", id, w.Reason, w.Detail)
 		}
 	}
-	for id, keys := range missing {
+	for id, w := range missing {
 		if seen[id] == 0 {
-			differ("%s is missing: %s: %s", id, callback.ReasonMissingKVP, strings.Join(keys, ", "))
+			differ("%s is missing: %s: %s", id, w.reason, strings.Join(w.keys, ", "))
 		}
 	}
 	return count, nil
 }
 
-// lacking are the letters that the sink infomart owes for UserEvents without a mandatory KVP (invariant 9).
-func lacking(ctx context.Context, userEvents *Topic, codec *wire.Codec) (map[string][]string, error) {
-	owed := map[string][]string{}
-	for n := range userEvents.Partitions {
-		for i := range userEvents.Partitions[n] {
-			u, err := codec.ParseUserEvent(ctx, &userEvents.Partitions[n][i])
-			if err != nil {
-				return nil, err
-			}
-			var keys []string
-			for _, k := range u.KVPs.Missing() {
-				keys = append(keys, k.String())
-			}
-			if len(keys) > 0 {
-				d := callback.DeadLetter{Component: "infomart", Topic: topic.UserEvents, Partition: int32(n), Offset: userEvents.Partitions[n][i].Offset}
-				owed[d.ID()] = keys
+// keeps says in what a letter is not its record.
+func keeps(d *callback.DeadLetter, t *Topic) string {
+	if t == nil || int(d.Partition) >= len(t.Partitions) {
+		return fmt.Sprintf("there is no %s/%d", d.Topic, d.Partition)
+	}
+	records := t.Partitions[d.Partition]
+	at, there := slices.BinarySearchFunc(records, d.Offset, func(r kafka.Record, offset int64) int { return cmp.Compare(r.Offset, offset) })
+	if !there {
+		return "there is no such record"
+	}
+	r := &kafka.Record{Time: d.RecordTime, Key: d.RecordKey, Value: d.RecordValue}
+	for _, h := range d.RecordHeaders {
+		r.Headers = append(r.Headers, kafka.Header{Key: h.Name, Value: h.Value})
+	}
+	if (r.Key == nil) != (records[at].Key == nil) || (r.Value == nil) != (records[at].Value == nil) || !equal(r, &records[at]) {
+		return fmt.Sprintf("there is\n  %s\n  the record is\n  %s", show(r), show(&records[at]))
+	}
+	if key := string(records[at].Key); d.ServiceID == nil || *d.ServiceID != key {
+		return fmt.Sprintf("its service id is not the key %q", key)
+	}
+	return ""
+}
+
+// owedLetter is what is expected of a sink's letter.
+type owedLetter struct {
+	reason callback.Reason
+	keys   []string
+}
+
+// owedBySinks are the letters that the sink infomart owes for UserEvents without a mandatory KVP (invariant 9), and
+// each sink for what it cannot read.
+func owedBySinks(ctx context.Context, userEvents, attached *Topic, codec *wire.Codec) (map[string]owedLetter, error) {
+	owed := map[string]owedLetter{}
+	owe := func(component string, r *kafka.Record, t *Topic, n int, l owedLetter) {
+		d := callback.DeadLetter{Component: component, Topic: t.Name, Partition: int32(n), Offset: r.Offset}
+		owed[d.ID()] = l
+	}
+	for _, t := range []*Topic{userEvents, attached} {
+		for n := range t.Partitions {
+			for i := range t.Partitions[n] {
+				r := &t.Partitions[n][i]
+				keys, err := lacking(ctx, r, t == attached, codec)
+				var bad *callback.BadRecord
+				switch {
+				case errors.As(err, &bad):
+					owe("tserver", r, t, n, owedLetter{reason: bad.Reason})
+					if t == userEvents {
+						owe("infomart", r, t, n, owedLetter{reason: bad.Reason})
+					}
+				case err != nil:
+					return nil, err
+				case len(keys) > 0:
+					owe("infomart", r, t, n, owedLetter{callback.ReasonMissingKVP, keys})
+				}
 			}
 		}
 	}
 	return owed, nil
 }
 
-// Positions holds what the changelog says of each partition against the log: read is applied, already applied,
-// dead-lettered or a tick, each as often as the log has it (invariant 2), and the states are those of the replay.
-func (f *Findings) Positions(ctx context.Context, sessions *Topic, committed []int64, x *Expected, codec *wire.Codec) ([]session.Position, error) {
-	differ := f.Check("the changelog has the position and the counts of the log")
-	states := f.Check("the changelog has the states of the replay")
-	positions := make([]session.Position, len(sessions.Partitions))
-	for n := range sessions.Partitions {
-		last := map[string][]byte{}
-		for i := range sessions.Partitions[n] {
-			r := &sessions.Partitions[n][i]
-			if !wire.IsPosition(r) {
-				last[string(r.Key)] = r.Value
-				continue
-			}
-			p, err := codec.ParsePosition(r)
-			if err != nil {
-				return nil, err
-			}
-			if p.Next < positions[n].Next {
-				differ("partition %d: the position goes back from %d to %d at offset %d", n, positions[n].Next, p.Next, r.Offset)
-			}
-			positions[n] = p
-		}
-		p := positions[n]
-		if p != x.Positions[n] {
-			differ("partition %d: there is %+v, the log gives %+v", n, p, x.Positions[n])
-		}
-		if p.Read != p.Applied+p.AlreadyApplied+p.DeadLettered+p.Ticks {
-			differ("partition %d: read %d is not the sum of %+v", n, p.Read, p)
-		}
-		if p.Next != committed[n] {
-			differ("partition %d: the changelog stands at %d, the group at %d", n, p.Next, committed[n])
-		}
-		for id, want := range x.States[n] {
-			var framed []byte
-			if want != nil {
-				framed = codec.FrameState(want)
-			}
-			if got, ok := last[id]; string(got) != string(framed) || ok && (got == nil) != (want == nil) {
-				states("partition %d, service %s: there is %x, the log gives %x", n, id, got, framed)
-			}
-		}
-		for id := range last {
-			if _, ok := x.States[n][id]; !ok {
-				states("partition %d, service %s: the log knows no such session", n, id)
-			}
-		}
+// lacking are the mandatory KVPs that a UserEvent lacks.
+func lacking(ctx context.Context, r *kafka.Record, attached bool, codec *wire.Codec) (keys []string, err error) {
+	if attached {
+		_, err := codec.ParseAttachedData(ctx, r)
+		return nil, err
 	}
-	return positions, nil
+	u, err := codec.ParseUserEvent(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range u.KVPs.Missing() {
+		keys = append(keys, k.String())
+	}
+	return keys, nil
 }

@@ -1,9 +1,10 @@
 package oracle_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"iter"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,108 +14,21 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/integration/chaos/oracle"
-	"github.com/ringback/ringback/integration/process/load"
 	"github.com/ringback/ringback/pkg/callback"
-	embedded "github.com/ringback/ringback/pkg/embedded/registry"
+	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/infomart/sqlite"
-	"github.com/ringback/ringback/pkg/intake"
 	"github.com/ringback/ringback/pkg/kafka"
-	"github.com/ringback/ringback/pkg/registry"
-	"github.com/ringback/ringback/pkg/session"
-	"github.com/ringback/ringback/pkg/topic"
 	"github.com/ringback/ringback/pkg/wire"
-	"github.com/ringback/ringback/services/ringback/scenario"
 )
-
-const partitions = 2
-
-// sound is a run of which nothing was lost.
-type sound struct {
-	codec      *wire.Codec
-	accepted   []load.Accepted
-	lifecycle  *oracle.Topic
-	userEvents *oracle.Topic
-	x          *oracle.Expected
-}
-
-func newSound(t *testing.T) *sound {
-	t.Helper()
-	server, err := embedded.Start(embedded.Config{Dir: t.TempDir()})
-	require.NoError(t, err)
-	t.Cleanup(func() { require.NoError(t, server.Close()) })
-	client, err := registry.New(registry.Config{URL: server.URL()})
-	require.NoError(t, err)
-	t.Cleanup(client.Close)
-	s := &sound{lifecycle: &oracle.Topic{Name: topic.Lifecycle, Partitions: make([][]kafka.Record, partitions), Ends: make([]int64, partitions)}}
-	s.codec, err = wire.New(context.Background(), client)
-	require.NoError(t, err)
-
-	var file bytes.Buffer
-	_, err = scenario.Generate(3, 40, &file)
-	require.NoError(t, err)
-	now := time.UnixMilli(time.Now().UnixMilli())
-	for line := range bytes.Lines(file.Bytes()) {
-		line = bytes.TrimSpace(line)
-		e, refusal := intake.Parse(line, now)
-		require.Nil(t, refusal)
-		r, err := s.codec.Lifecycle(e)
-		require.NoError(t, err)
-		r.Partition = kafka.PartitionForKey(r.Key, partitions)
-		r.Offset, r.Time = s.lifecycle.Ends[r.Partition], now
-		s.lifecycle.Ends[r.Partition]++
-		s.lifecycle.Partitions[r.Partition] = append(s.lifecycle.Partitions[r.Partition], r)
-		s.accepted = append(s.accepted, load.Accepted{Event: load.Event{Subject: e.Subject, Line: slices.Clone(line)}, Partition: r.Partition, Offset: r.Offset})
-	}
-	for n := range s.lifecycle.Partitions { // what is pending becomes due
-		tick := wire.Tick(int32(n), true)
-		tick.Offset, tick.Time = s.lifecycle.Ends[n], now
-		s.lifecycle.Ends[n]++
-		s.lifecycle.Partitions[n] = append(s.lifecycle.Partitions[n], tick)
-	}
-	s.x = s.replay(t)
-	s.userEvents = &oracle.Topic{Name: topic.UserEvents}
-	for _, records := range s.x.UserEvents {
-		there := slices.Clone(records)
-		for i := range there {
-			there[i].Offset = int64(i)
-		}
-		s.userEvents.Partitions = append(s.userEvents.Partitions, there)
-	}
-	return s
-}
-
-func (s *sound) replay(t *testing.T) *oracle.Expected {
-	t.Helper()
-	x, err := oracle.Replay(context.Background(), s.lifecycle, s.lifecycle.Ends, session.Rules{}, s.codec)
-	require.NoError(t, err)
-	return x
-}
-
-// findings makes the checks that need no real part.
-func (s *sound) findings(t *testing.T) []string {
-	t.Helper()
-	f := &oracle.Findings{}
-	require.NoError(t, f.Accepted(s.accepted, s.x))
-	f.Same(s.userEvents, s.x.UserEvents)
-	f.Sequences(s.userEvents)
-	last := map[string]*callback.UserEvent{}
-	for _, records := range s.userEvents.Partitions {
-		for i := range records {
-			u, err := s.codec.ParseUserEvent(context.Background(), &records[i])
-			require.NoError(t, err)
-			last[u.ServiceID()] = u
-		}
-	}
-	count := f.Fold(s.lifecycle, s.lifecycle.Ends, s.x, last, nil)
-	require.Equal(t, 40, count.Sessions)
-	_, err := f.Letters(context.Background(), &oracle.Topic{Name: topic.DeadLetters, Partitions: make([][]kafka.Record, partitions)}, s.x, s.userEvents, s.codec)
-	require.NoError(t, err)
-	return f.List()
-}
 
 func TestNothingToFind(t *testing.T) {
 	t.Parallel()
-	require.Empty(t, newSound(t).findings(t))
+	s := newSound(t)
+	require.Empty(t, s.findings(t))
+	require.Equal(t, s.userEvents.Records()+s.attached.Records(), s.sends.Distributed)
+	require.Positive(t, s.attached.Records())
+	require.Equal(t, 1, s.dead.ByReason["enricher NOT_A_CLOUDEVENT"])
+	require.Positive(t, s.dead.ByReason["infomart MISSING_MANDATORY_KVP"])
 }
 
 // Whatever goes wrong is found.
@@ -158,6 +72,12 @@ func TestFinds(t *testing.T) {
 			require.NoError(t, err)
 			p[len(p)-1].Value = changed.Value
 		}, "the last UserEvent is what the reference folds: service"},
+		"a conflict with nothing": {func(_ *testing.T, s *sound) {
+			s.x.Letters["enricher/callback.lifecycle.v1/0/0"] = oracle.Letter{Reason: callback.ReasonConflict}
+		}, "CONFLICT follows from the log: enricher/callback.lifecycle.v1/0/0 is dead-lettered as CONFLICT, and the log holds no other"},
+		"a conflict that passes": {func(_ *testing.T, s *sound) {
+			maps.DeleteFunc(s.x.Letters, func(_ string, l oracle.Letter) bool { return l.Reason == callback.ReasonConflict })
+		}, "has another content than the first event of that id, and is not dead-lettered as CONFLICT"},
 		"a dead letter that is missing": {func(_ *testing.T, s *sound) {
 			s.x.Letters["enricher/x/0/1"] = oracle.Letter{Reason: callback.ReasonLate}
 		}, "dead letters are the expected ones: enricher/x/0/1 is missing"},
@@ -183,9 +103,11 @@ func TestStores(t *testing.T) {
 		t.Cleanup(func() { require.NoError(t, r.Close()) })
 		return r
 	}
+	write(s.userEvents, 1, kafka.Record{Key: []byte("spoilt"), Value: []byte("x")}) // it is set aside
 	whole, same := open("whole.db"), open("same.db")
 	p := s.userEvents.Partitions[0]
 	s.userEvents.Partitions[0] = p[:len(p)-1]
+	s.userEvents = s.userEvents.Without("spoilt")
 	short := open("short.db")
 
 	f := &oracle.Findings{}
@@ -197,6 +119,57 @@ func TestStores(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(f.List(), "\n"), "CALLBACK_FACT with its dimensions: service")
 	require.Contains(t, strings.Join(f.List(), "\n"), "G_CUSTOM_DATA_S: service")
+	require.Contains(t, strings.Join(f.List(), "\n"), "STG_TRANSFORM_DISCARDS: service spoilt at callback.userevents.v1/1/")
+}
+
+// twice is a store that has the rows of one kind twice, and says that it is not sound.
+type twice struct {
+	oracle.Reader
+	what string
+}
+
+func (r twice) Rows(ctx context.Context, statement string, args ...any) iter.Seq2[infomart.Row, error] {
+	return repeated(r.Reader.Rows(ctx, statement, args...), r.what == "facts")
+}
+
+func (r twice) Discards(ctx context.Context) iter.Seq2[infomart.Row, error] {
+	return repeated(r.Reader.Discards(ctx), r.what == "discards")
+}
+
+func (r twice) AllCustomData(ctx context.Context) iter.Seq2[infomart.CustomData, error] {
+	return repeated(r.Reader.AllCustomData(ctx), r.what == "custom data")
+}
+
+func (r twice) Check(context.Context) (infomart.Check, error) {
+	return infomart.Check{DanglingKeys: 1}, nil
+}
+
+func repeated[V any](all iter.Seq2[V, error], twice bool) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		for v, err := range all {
+			if !yield(v, err) || twice && !yield(v, err) {
+				return
+			}
+		}
+	}
+}
+
+func TestFindsRowsTwice(t *testing.T) {
+	t.Parallel()
+	ctx, s := context.Background(), newSound(t)
+	path := filepath.Join(t.TempDir(), "store.db")
+	require.NoError(t, oracle.Fill(ctx, path, s.userEvents, s.codec))
+	r, err := sqlite.OpenReader(ctx, sqlite.Config{Path: path})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, r.Close()) })
+	for what, found := range map[string]string{
+		"facts": "has two facts", "discards": "has two discards", "custom data": "G_CUSTOM_DATA_S has it twice", "": "the store is sound: ",
+	} {
+		f := &oracle.Findings{}
+		_, err = f.Stores(ctx, twice{r, what}, r)
+		require.NoError(t, err)
+		require.Contains(t, strings.Join(f.List(), "\n"), found)
+	}
 }
 
 func TestFindingsAreCountedAndCut(t *testing.T) {
@@ -211,4 +184,11 @@ func TestFindingsAreCountedAndCut(t *testing.T) {
 	names, counts := f.Checks()
 	require.Equal(t, []string{"numbers"}, names)
 	require.Equal(t, 25, counts["numbers"], fmt.Sprint(counts))
+}
+
+func TestNothingComparedIsAFinding(t *testing.T) {
+	t.Parallel()
+	f := &oracle.Findings{}
+	f.Compared(map[string]int{"facts": 3, "dead letters": 0})
+	require.Equal(t, []string{"every check had something to compare: dead letters: none"}, f.List())
 }

@@ -32,17 +32,28 @@ func Applied(ctx context.Context, client *kgo.Client, conn *pgx.Conn, group, nam
 	if err != nil {
 		return err
 	}
+	stored, err := Stored(ctx, conn, group, name, partitions)
+	if err != nil {
+		return err
+	}
 	for n, end := range ends {
-		var next int64
-		err := conn.QueryRow(ctx, "SELECT coalesce(max(NEXT_OFFSET), 0) FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next)
-		if err != nil {
-			return fmt.Errorf("oracle: position of %s in %s/%d: %w", group, name, n, err)
-		}
-		if next < end-behind {
-			return fmt.Errorf("%s is at %d of %d in %s/%d", group, next, end, name, n)
+		if stored[n] < end-behind {
+			return fmt.Errorf("%s is at %d of %d in %s/%d", group, stored[n], end, name, n)
 		}
 	}
 	return nil
+}
+
+// Stored are the positions that the store holds for a sink's group; 0 where there is none.
+func Stored(ctx context.Context, conn *pgx.Conn, group, name string, partitions int) ([]int64, error) {
+	next := make([]int64, partitions)
+	for n := range next {
+		err := conn.QueryRow(ctx, "SELECT coalesce(max(NEXT_OFFSET), 0) FROM dbo.RINGBACK_POSITION WHERE CONSUMER_GROUP = $1 AND TOPIC = $2 AND PARTITION_ID = $3", group, name, n).Scan(&next[n])
+		if err != nil {
+			return nil, fmt.Errorf("oracle: position of %s in %s/%d: %w", group, name, n, err)
+		}
+	}
+	return next, nil
 }
 
 // Logs finds what no service may ever print in the logs of a directory, which has some.

@@ -1,6 +1,10 @@
 package oracle
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+	"slices"
+)
 
 // Findings collects what differs. It keeps the first of each check and counts the rest.
 type Findings struct {
@@ -38,3 +42,13 @@ func (f *Findings) List() []string {
 
 // Checks lists the checks that were made, with the number of findings of each.
 func (f *Findings) Checks() (names []string, counts map[string]int) { return f.checks, f.counts }
+
+// Compared checks that there was something to compare, of each kind: what holds of nothing is not known to hold.
+func (f *Findings) Compared(numbers map[string]int) {
+	nothing := f.Check("every check had something to compare")
+	for _, what := range slices.Sorted(maps.Keys(numbers)) {
+		if numbers[what] <= 0 {
+			nothing("%s: none", what)
+		}
+	}
+}

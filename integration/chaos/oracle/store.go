@@ -2,6 +2,7 @@ package oracle
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/infomart/sqlite"
 	"github.com/ringback/ringback/pkg/topic"
@@ -42,6 +44,11 @@ func Fill(ctx context.Context, path string, userEvents *Topic, codec *wire.Codec
 			}
 			for i := range part {
 				u, err := codec.ParseUserEvent(ctx, &part[i])
+				var bad *callback.BadRecord
+				if errors.As(err, &bad) {
+					b.SetAside = append(b.SetAside, infomart.Rejection{Offset: part[i].Offset, Reason: bad.Reason, ServiceID: string(part[i].Key)})
+					continue
+				}
 				if err != nil {
 					return err
 				}
@@ -123,6 +130,9 @@ func (f *Findings) contents(ctx context.Context, which string, r Reader) (*conte
 			return nil, err
 		}
 		k := key(row)
+		if row["EVENT_SEQUENCE"] == nil { // what cannot be read has its place for a name
+			k.service = fmt.Sprintf("%s at %v/%v/%v", k.service, row["TOPIC"], row["PARTITION_ID"], row["OFFSET_ID"])
+		}
 		if c.discards[k] != nil {
 			twice("service %s, EVENT_SEQUENCE %d has two discards", k.service, k.sequence)
 		}

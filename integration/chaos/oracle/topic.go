@@ -20,6 +20,7 @@ type Topic struct {
 	Name       string
 	Partitions [][]kafka.Record
 	Ends       []int64
+	control    []int // markers of transactions
 }
 
 // Records counts all records.
@@ -29,6 +30,15 @@ func (t *Topic) Records() int {
 		n += len(p)
 	}
 	return n
+}
+
+// Without is the topic less the records of a key.
+func (t *Topic) Without(key string) *Topic {
+	less := &Topic{Name: t.Name, Ends: t.Ends}
+	for _, records := range t.Partitions {
+		less.Partitions = append(less.Partitions, slices.DeleteFunc(slices.Clone(records), func(r kafka.Record) bool { return string(r.Key) == key }))
+	}
+	return less
 }
 
 // Ends asks for the end of each partition as read_committed has it (the last stable offset).
@@ -76,6 +86,10 @@ func Read(ctx context.Context, brokers, name string, partitions int) (*Topic, er
 
 // ReadFrom reads a topic from these offsets to its present end.
 func ReadFrom(ctx context.Context, brokers, name string, from []int64) (*Topic, error) {
+	return read(ctx, brokers, name, from, kgo.FetchIsolationLevel(kgo.ReadCommitted()))
+}
+
+func read(ctx context.Context, brokers, name string, from []int64, isolation kgo.Opt) (*Topic, error) {
 	partitions := len(from)
 	start := map[int32]kgo.Offset{}
 	for n, offset := range from {
@@ -83,12 +97,12 @@ func ReadFrom(ctx context.Context, brokers, name string, from []int64) (*Topic, 
 	}
 	client, err := NewClient(brokers,
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{name: start}),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.KeepControlRecords(), kgo.FetchMaxWait(500*time.Millisecond))
+		isolation, kgo.KeepControlRecords(), kgo.FetchMaxWait(500*time.Millisecond))
 	if err != nil {
 		return nil, err
 	}
 	defer client.Close()
-	t := &Topic{Name: name, Partitions: make([][]kafka.Record, partitions)}
+	t := &Topic{Name: name, Partitions: make([][]kafka.Record, partitions), control: make([]int, partitions)}
 	if t.Ends, err = Ends(ctx, client, name, partitions); err != nil {
 		return nil, err
 	}
@@ -100,12 +114,29 @@ func ReadFrom(ctx context.Context, brokers, name string, from []int64) (*Topic, 
 		}
 		fetches.EachRecord(func(r *kgo.Record) {
 			next[r.Partition] = r.Offset + 1
-			if r.Offset < t.Ends[r.Partition] && !r.Attrs.IsControl() {
+			switch {
+			case r.Offset >= t.Ends[r.Partition]:
+			case r.Attrs.IsControl():
+				t.control[r.Partition]++
+			default:
 				t.Partitions[r.Partition] = append(t.Partitions[r.Partition], plain(r))
 			}
 		})
 	}
 	return t, nil
+}
+
+// Compacted is how many records compaction has removed from a topic: the offsets that no reader finds a record at, be
+// it aborted or a transaction's marker.
+func Compacted(ctx context.Context, brokers, name string, partitions int) (removed int64, err error) {
+	t, err := read(ctx, brokers, name, make([]int64, partitions), kgo.FetchIsolationLevel(kgo.ReadUncommitted()))
+	if err != nil {
+		return 0, err
+	}
+	for n := range t.Partitions {
+		removed += t.Ends[n] - int64(len(t.Partitions[n])) - int64(t.control[n])
+	}
+	return removed, nil
 }
 
 // Committed asks for the offsets of a group.

@@ -2,8 +2,9 @@ package oracle
 
 import (
 	"context"
+	"errors"
 	"io"
-	"math"
+	"time"
 
 	"github.com/ringback/ringback/pkg/infomart"
 	"github.com/ringback/ringback/pkg/tserverlog"
@@ -16,34 +17,20 @@ type Sends struct {
 	States      map[string]int
 	Distributed int // messages in the log: UserEvents and attached data
 	Repeated    int // of them, how many were there before
-	// Restarted are the repeated ones whose line was SENDING when a process was killed or a connection cut.
-	AtKill int
-}
-
-// message is what one record of the two topics owes T-Server.
-type message struct {
-	id, service string
-	order       int // in its session and topic
+	// Former are the repeated ones that came out of turn, or after their line had ended: from a former owner.
+	Former int
+	Torn   int // messages that T-Server was killed in the middle of
 }
 
 // TServer checks invariant 8: the ledger has ended with each UserEvent and attached data; T-Server's log has each at
-// least once, those of a session in order; and each that it has more than once, the ledger has counted as sent again.
-// sending are the ids that were SENDING at one of the kills.
-func (f *Findings) TServer(ctx context.Context, ledger Reader, log io.Reader, userEvents, attached *Topic, codec *wire.Codec, sending map[string]bool) (Sends, error) {
+// least once, as it is owed, those of a session in order; and each that it has more than once was announced by the
+// ledger that often before, again only because of a fault.
+func (f *Findings) TServer(ctx context.Context, ledger Reader, log io.Reader, userEvents, attached *Topic, codec *wire.Codec, h *History) (Sends, error) {
 	s := Sends{States: map[string]int{}}
 	open := f.Check("the T-Server ledger is complete")
-	owed := map[int64]message{}
-	orders := map[string]int{}
-	for _, t := range []*Topic{userEvents, attached} {
-		for n := range t.Partitions {
-			for i := range t.Partitions[n] {
-				r := &t.Partitions[n][i]
-				id, _ := r.Header("ce_id")
-				key := t.Name + "\x00" + string(r.Key)
-				orders[key]++
-				owed[reference(r.Offset, n, len(t.Partitions), t == attached)] = message{string(id), key, orders[key]}
-			}
-		}
+	owed, err := owed(ctx, userEvents, attached, codec)
+	if err != nil {
+		return s, err
 	}
 	attempts := map[string]int64{}
 	for row, err := range ledger.Rows(ctx, "SELECT ID, STATE, ATTEMPTS, REFERENCE_ID FROM RINGBACK_TSERVER_LEDGER") {
@@ -56,34 +43,59 @@ func (f *Findings) TServer(ctx context.Context, ledger Reader, log io.Reader, us
 		if row["STATE"] != string(infomart.StateAcked) {
 			open("%s is %s", row["ID"], row["STATE"])
 		}
-	}
-	for _, m := range owed {
-		if _, ok := attempts[infomart.LedgerKey(m.id)]; !ok {
-			open("%s has no line", m.id)
+		if m := owed[row["REFERENCE_ID"].(int64)]; m == nil || infomart.LedgerKey(m.id) != row["ID"] {
+			open("%s has reference id %d, which is not its record's", row["ID"], row["REFERENCE_ID"])
 		}
 	}
 	if s.Ledger != len(owed) {
 		open("%d lines for %d messages", s.Ledger, len(owed))
 	}
-	return s, f.sent(log, owed, attempts, sending, &s)
+	unexplained := f.Check("each duplicate send is explained by the ledger and a fault")
+	for _, m := range owed {
+		key := infomart.LedgerKey(m.id)
+		n, ok := attempts[key]
+		announced := h.Announced[key]
+		if !ok {
+			open("%s has no line", m.id)
+		} else if n != int64(len(announced)) {
+			open("%s was announced %d times, the ledger has counted %d attempts", m.id, len(announced), n)
+		}
+		for i := 1; i < len(announced); i++ {
+			if !h.meets(announced[i-1], announced[i], false) {
+				unexplained("%s was announced at %s and again at %s, and nothing had been done", m.id, announced[i-1], announced[i])
+			}
+		}
+	}
+	return s, f.sent(log, owed, h, unexplained, &s)
 }
 
-func (f *Findings) sent(log io.Reader, owed map[int64]message, attempts map[string]int64, sending map[string]bool, s *Sends) error {
+// progress is how far T-Server's log is with a session.
+type progress struct {
+	newest int       // the furthest message
+	last   int       // the message before
+	at     time.Time // when that was distributed
+}
+
+func (f *Findings) sent(log io.Reader, owed map[int64]*message, h *History, unexplained func(string, ...any), s *Sends) error {
 	foreign := f.Check("T-Server's log has only what was owed")
-	disorder := f.Check("T-Server's log has the UserEvents of a session in order")
-	unexplained := f.Check("each duplicate send is explained by the ledger")
+	differs := f.Check("T-Server's log has each message as its record has it")
+	disorder := f.Check("T-Server's log has the messages of a session in order, repeats too")
 	missing := f.Check("T-Server's log has each message at least once")
-	times := map[string]int64{}
-	newest := map[string]int{} // by session, the furthest message that was sent
+	times := map[string]int{}
+	sessions := map[string]*progress{}
 	for in := tserverlog.NewReader(log); ; {
 		m, err := in.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if m.Name != tserverlog.EventUserEvent && m.Name != tserverlog.EventAttachedDataChanged || !m.Complete() {
+		if m.Name != tserverlog.EventUserEvent && m.Name != tserverlog.EventAttachedDataChanged {
+			continue
+		}
+		if broken(m) {
+			s.Torn++
 			continue
 		}
 		s.Distributed++
@@ -92,19 +104,40 @@ func (f *Findings) sent(log io.Reader, owed map[int64]message, attempts map[stri
 			foreign("line %d: no record has reference id %d", m.Line, m.ReferenceID)
 			continue
 		}
-		if times[o.id]++; times[o.id] > 1 {
-			if s.Repeated++; sending[infomart.LedgerKey(o.id)] {
-				s.AtKill++
-			}
-			if times[o.id] > attempts[infomart.LedgerKey(o.id)] {
-				unexplained("line %d: %s was distributed %d times, the ledger has counted %d attempts", m.Line, o.id, times[o.id], attempts[infomart.LedgerKey(o.id)])
-			}
-			continue
+		if !o.says(m) {
+			differs("line %d: %s: there is\n  %+v\n  expected\n  %+v", m.Line, o.id, *m, o.want)
 		}
-		if o.order != newest[o.service]+1 {
-			disorder("line %d: %s is number %d of its session, after number %d", m.Line, o.id, o.order, newest[o.service])
+		p := sessions[o.session]
+		if p == nil {
+			p = &progress{}
+			sessions[o.session] = p
 		}
-		newest[o.service] = o.order
+		key := infomart.LedgerKey(o.id)
+		times[o.id]++
+		if n := h.announcedBy(key, m.Time); times[o.id] > n {
+			unexplained("line %d: %s was distributed %d times by %s, and announced %d times", m.Line, o.id, times[o.id], m.Time, n)
+		}
+		if times[o.id] > 1 {
+			s.Repeated++
+		}
+		// A sink goes on where it is in a session, or begins again at what it has announced again since. A former
+		// owner does neither, nor does a request that arrives late.
+		ended, over := h.Ended[key]
+		over = over && ended.Before(m.Time)
+		inTurn := o.order == p.last+1 || o.order <= p.last && h.announcedBetween(key, p.at, m.Time)
+		if over || !inTurn {
+			s.Former++
+			if !h.meets(m.Time, m.Time, true) {
+				disorder("line %d: %s, distributed at %s, is number %d of its session, after number %d; its line ended at %s", m.Line, o.id, m.Time, o.order, p.last, ended)
+			}
+		}
+		if o.order > p.newest+1 {
+			disorder("line %d: %s is number %d of its session, and number %d was never sent", m.Line, o.id, o.order, p.newest+1)
+		}
+		p.newest, p.last, p.at = max(p.newest, o.order), o.order, m.Time
+	}
+	if torn := h.killed("simulator"); s.Torn > torn {
+		foreign("%d messages break off; T-Server was killed %d times", s.Torn, torn)
 	}
 	for _, o := range owed {
 		if times[o.id] == 0 {
@@ -114,11 +147,7 @@ func (f *Findings) sent(log io.Reader, owed map[int64]message, attempts map[stri
 	return nil
 }
 
-// reference is the reference id that the sink derives from where a record lies, as docs/sinks.md has it.
-func reference(offset int64, partition, partitions int, attached bool) int64 {
-	n := ((offset%math.MaxInt32)*int64(partitions) + int64(partition)) * 2
-	if attached {
-		n++
-	}
-	return int64(int32(n%math.MaxInt32)) + 1
+// broken tells whether a message ends before its last attribute, as the one does that T-Server was killed in.
+func broken(m *tserverlog.Message) bool {
+	return !m.Complete() || m.ReferenceID == 0 || m.ThisDN == "" && m.CallUUID == ""
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"maps"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -74,7 +75,7 @@ func (c *Client) Refused() []string {
 func (c *Client) Statuses() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.statuses
+	return maps.Clone(c.statuses)
 }
 
 // Run sends all of events and returns once each is accepted or refused, or ctx has ended. The events of a subject go
@@ -100,6 +101,16 @@ func (c *Client) Run(ctx context.Context, events <-chan Event) {
 	workers.Wait()
 }
 
+// Batches sends batches, each as one request, all at once, and returns once each event is accepted or refused, or ctx
+// has ended. What was not accepted rests for a second, as producers ask for.
+func (c *Client) Batches(ctx context.Context, batches [][]Event) {
+	var senders sync.WaitGroup
+	for n, batch := range batches {
+		senders.Go(func() { c.insist(ctx, n, batch, time.Second) })
+	}
+	senders.Wait()
+}
+
 func (c *Client) work(ctx context.Context, n int, queue <-chan Event) {
 	for e := range queue {
 		batch := []Event{e}
@@ -115,13 +126,20 @@ func (c *Client) work(ctx context.Context, n int, queue <-chan Event) {
 				break fill
 			}
 		}
-		for ; len(batch) > 0 && ctx.Err() == nil; n++ {
-			var progress bool
-			if batch, progress = c.send(ctx, c.URLs[n%len(c.URLs)], batch); len(batch) > 0 && !progress {
-				pause(ctx, 100*time.Millisecond)
-			}
+		n = c.insist(ctx, n, batch, 100*time.Millisecond)
+	}
+}
+
+// insist sends a batch until nothing of it is left, to one producer after another from the nth on, and returns the
+// next one's number.
+func (c *Client) insist(ctx context.Context, n int, batch []Event, rest time.Duration) int {
+	for ; len(batch) > 0 && ctx.Err() == nil; n++ {
+		var progress bool
+		if batch, progress = c.send(ctx, c.URLs[n%len(c.URLs)], batch); len(batch) > 0 && !progress {
+			pause(ctx, rest)
 		}
 	}
+	return n
 }
 
 func pause(ctx context.Context, d time.Duration) {

@@ -20,6 +20,8 @@ type Config struct {
 	// How many of each service run.
 	Producers, Enrichers, Infomarts, TServers int
 	Timing                                    Timing
+	// Topics changes what a topic is created with, by its name.
+	Topics map[string]map[string]string
 	// Env is given to the services besides, by the program's name: producer, enricher, infomart, tserver, simulator.
 	Env map[string]map[string]string
 	// Race builds the services with the race detector.

@@ -165,7 +165,11 @@ func (s *Stack) topics(ctx context.Context) error {
 	if err := DeleteTopics(ctx, s.Direct.Kafka); err != nil {
 		return err
 	}
-	return client.EnsureTopics(ctx, topic.Specs(s.Partitions, min(3, len(s.Nodes))))
+	specs := topic.Specs(s.Partitions, min(3, len(s.Nodes)))
+	for i := range specs {
+		maps.Copy(specs[i].Config, s.Topics[specs[i].Name])
+	}
+	return client.EnsureTopics(ctx, specs)
 }
 
 func (s *Stack) services(context.Context) error {
