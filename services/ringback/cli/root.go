@@ -76,7 +76,7 @@ topics plan ends with 3 where there is something to change.`,
 	root.SetErr(std.Err)
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return fault.Misconfigf("%w", err) })
-	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std), topicsCommand(std), simulateCommand(std))
+	root.AddCommand(runCommand(std, version), importCommand(std), verifyCommand(std), deadLettersCommand(std), validateCommand(std), topicsCommand(std), simulateCommand(std), checkCommand(std))
 	onlyCommands(root)
 	return root
 }
