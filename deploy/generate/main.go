@@ -1,6 +1,6 @@
 // Command generate writes what the deployment repeats of the code and of itself: topics and rights
-// as the chart reads them, the topics' script of the compose file, and the chart's copies of the
-// dashboards and the alert rules.
+// as the chart reads them, the topics' script of the compose file, the chart's copies of the dashboards,
+// and the alert rules as the chart can make them those of one release.
 //
 //	go run ./deploy/generate/main.go [-check]    in the root of the checkout
 package main
@@ -13,9 +13,13 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
+
+	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/pkg/kafka/acl"
 	"github.com/ringback/ringback/pkg/topic"
 )
@@ -53,7 +57,9 @@ func generate() (map[string][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	files[chart+"/alerts.yaml"] = alerts
+	if files[chart+"/alerts.json"], err = rules(alerts); err != nil {
+		return nil, err
+	}
 	dashboards, err := filepath.Glob("deploy/grafana/*.json")
 	if err != nil {
 		return nil, err
@@ -74,7 +80,7 @@ type topicFile struct {
 func topicsOf() []topicFile {
 	var out []topicFile
 	for _, s := range topic.Specs(1, 1) {
-		out = append(out, topicFile{s.Name, s.Config})
+		out = append(out, topicFile{s.Name, kafka.Settings(s)})
 	}
 	return out
 }
@@ -104,22 +110,111 @@ func rightsOf() map[string][]rightFile {
 
 func script() []byte {
 	var b bytes.Buffer
-	b.WriteString("#!/bin/sh\n# Made by deploy/generate from pkg/topic. Creates the topics that are absent.\nset -eu\n")
+	b.WriteString("#!/bin/sh\n# Made by deploy/generate from pkg/topic. Creates the topics that are absent, as `ringback topics apply` would.\nset -eu\n")
 	b.WriteString(`create() {` + "\n" + `  name=$1; shift` + "\n" +
-		`  /opt/kafka/bin/kafka-topics.sh --bootstrap-server "$KAFKA_BROKERS" --create --if-not-exists --topic "$name" --partitions "$PARTITIONS" --replication-factor "$REPLICATION" "$@"` + "\n}\n")
+		`  "${KAFKA_TOPICS:-/opt/kafka/bin/kafka-topics.sh}" --bootstrap-server "$KAFKA_BROKERS" --create --if-not-exists --topic "$name" --partitions "$PARTITIONS" --replication-factor "$REPLICATION" --config min.insync.replicas="${MIN_INSYNC:-1}" "$@"` + "\n}\n")
 	for _, s := range topic.Specs(1, 1) {
 		b.WriteString("create " + s.Name)
-		for _, key := range slices.Sorted(maps.Keys(s.Config)) {
-			fmt.Fprintf(&b, " --config %s=%s", key, s.Config[key])
+		settings := kafka.Settings(s)
+		for _, key := range slices.Sorted(maps.Keys(settings)) {
+			fmt.Fprintf(&b, " --config %s=%s", key, settings[key])
 		}
 		b.WriteByte('\n')
 	}
 	return b.Bytes()
 }
 
+// rule is an alert as the chart reads it. RELEASE in its expression stands for the matchers of the release, and
+// where Each is set the expression is one term, for SERVICE, of those that are joined by or.
+type rule struct {
+	Alert       string            `json:"alert" yaml:"alert"`
+	Expr        string            `json:"expr" yaml:"expr"`
+	For         string            `json:"for,omitempty" yaml:"for"`
+	KeepFiring  string            `json:"keep_firing_for,omitempty" yaml:"keep_firing_for"`
+	Labels      map[string]string `json:"labels" yaml:"labels"`
+	Annotations map[string]string `json:"annotations" yaml:"annotations"`
+	// Needs are the services whose metrics it reads; it says nothing where one of them is off.
+	Needs []string `json:"needs,omitempty" yaml:"-"`
+	Each  bool     `json:"each,omitempty" yaml:"-"`
+}
+
+type ruleGroup struct {
+	Name  string `json:"name" yaml:"name"`
+	Rules []rule `json:"rules" yaml:"rules"`
+}
+
+func rules(source []byte) ([]byte, error) {
+	var file struct {
+		Groups []ruleGroup `json:"groups" yaml:"groups"`
+	}
+	d := yaml.NewDecoder(bytes.NewReader(source))
+	d.KnownFields(true)
+	if err := d.Decode(&file); err != nil {
+		return nil, fmt.Errorf("deploy/prometheus/alerts.yaml: %w", err)
+	}
+	for _, g := range file.Groups {
+		for i := range g.Rules {
+			r := &g.Rules[i]
+			if err := r.ofRelease(); err != nil {
+				return nil, fmt.Errorf("deploy/prometheus/alerts.yaml: %s: %w", r.Alert, err)
+			}
+		}
+	}
+	return indented(file)
+}
+
+var (
+	absent = regexp.MustCompile(`^absent\(up\{job="ringback-[a-z-]+"\}\)$`)
+	// lexeme is what an expression consists of, as far as it takes to find the selectors: numbers and durations,
+	// labels in parentheses, metrics with their matchers, functions with their parenthesis, other words.
+	lexeme = regexp.MustCompile(`[0-9][0-9a-z.]*|\b(?:by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)|([a-zA-Z_:][a-zA-Z0-9_:]*)(?:\s*\(|\{((?:"(?:[^"\\]|\\.)*"|[^"}])*)\})?|[{"'` + "`" + `]`)
+	// words name no metric where no matchers and no parenthesis follow.
+	words = strings.Fields("and or unless offset bool atan2 inf nan sum min max avg count group stddev stdvar topk bottomk quantile count_values limitk")
+)
+
+// ofRelease has every selector ask for RELEASE.
+func (r *rule) ofRelease() error {
+	terms := strings.Fields(strings.ReplaceAll(r.Expr, " or ", " "))
+	if r.Each = !slices.ContainsFunc(terms, func(t string) bool { return !absent.MatchString(t) }); r.Each {
+		r.Expr = `absent(up{RELEASE,job="ringback-SERVICE"})`
+		return nil
+	}
+	var fault error
+	needs := map[string]bool{}
+	r.Expr = lexeme.ReplaceAllStringFunc(strings.TrimSpace(r.Expr), func(found string) string {
+		parts := lexeme.FindStringSubmatch(found)
+		name, matchers := parts[1], parts[2]
+		switch {
+		case strings.ContainsAny(found[:1], "{\"'`"):
+			fault = fmt.Errorf("%s where a metric's name is due: it cannot be made one of a release", found)
+			return found
+		case name == "", strings.HasSuffix(found, "("), slices.Contains(words, name) && matchers == "":
+			return found
+		}
+		for _, of := range []string{"producer", "enricher", "sink"} {
+			if strings.HasPrefix(name, "ringback_"+of+"_") {
+				needs[of] = true
+			}
+		}
+		if matchers != "" {
+			matchers = "," + matchers
+		}
+		return name + "{RELEASE" + matchers + "}"
+	})
+	if strings.HasPrefix(r.Alert, "RingbackTServer") {
+		needs = map[string]bool{"sink-tserver": true}
+	}
+	r.Needs = slices.Sorted(maps.Keys(needs))
+	return fault
+}
+
 func indented(v any) ([]byte, error) {
-	out, err := json.MarshalIndent(v, "", "  ")
-	return append(out, '\n'), err
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(v)
+	return b.Bytes(), err
 }
 
 func settle(files map[string][]byte, check bool) error {

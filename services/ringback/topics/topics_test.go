@@ -35,6 +35,7 @@ func TestEmbedded(t *testing.T) {
 func conformance(t *testing.T, brokers []string, schemas string) {
 	for name, test := range map[string]func(*testing.T, *world){
 		"from nothing": fromNothing, "altered": altered, "more than asked for": more, "refused": refused, "compatibility": compatibility,
+		"as the deployment makes them": deployed,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -43,7 +44,7 @@ func conformance(t *testing.T, brokers []string, schemas string) {
 			t.Cleanup(at.Close)
 			api, err := sr.NewClient(sr.URLs(schemas))
 			require.NoError(t, err)
-			test(t, &world{T: t, at: at, api: api, own: "plan-" + rand.Text() + "."})
+			test(t, &world{T: t, at: at, api: api, brokers: brokers, own: "plan-" + rand.Text() + "."})
 		})
 	}
 }
@@ -52,7 +53,9 @@ type world struct {
 	*testing.T
 	at  *topics.Place
 	api *sr.Client
-	own string // the beginning of the names
+	// brokers are where the cluster is.
+	brokers []string
+	own     string // the beginning of the names
 }
 
 // want is what an installation should have, under names of the world's own.
