@@ -40,12 +40,12 @@ async function series(panel) {
     if (/\$/.test(query)) throw new Error(`${panel.title}: ${query}: a variable that is not known here`);
     const start = Math.ceil(Number(from) / interval) * interval;
     const found =
-      panel.type === "stat"
+      panel.type === "stat" || panel.type === "table"
         ? (await ask("query", { query, time: to })).map((s) => ({ metric: s.metric, values: [s.value] }))
         : await ask("query_range", { query, start, end: to, step: interval });
     for (const s of found) {
       const byTime = new Map(s.values.map(([t, v]) => [t, Number(v)]));
-      all.push({ name: legend(target.legendFormat, s.metric), byTime, last: s.values.at(-1)?.[1] });
+      all.push({ name: legend(target.legendFormat, s.metric), byTime, last: s.values.at(-1)?.[1], labels: s.metric });
     }
   }
   const times = [];
@@ -55,6 +55,7 @@ async function series(panel) {
     // What is not a number is a gap.
     lines: all.map((s) => ({
       name: s.name,
+      labels: panel.type === "table" ? s.labels : undefined,
       last: Number(s.last),
       values: times.map((t) => (Number.isFinite(s.byTime.get(t)) ? s.byTime.get(t) : null)),
     })),
@@ -82,6 +83,16 @@ function draw(panels, uPlot) {
     if (!panel.lines.length) {
       box.innerHTML += '<div class="none"></div>';
       box.lastChild.textContent = panel.noValue ?? "No data";
+    } else if (panel.type === "table") {
+      const { excludeByName: hidden = {}, renameByName: named = {} } = panel.organize ?? {};
+      const columns = [...new Set(panel.lines.flatMap((l) => Object.keys(l.labels))), "Value"].filter((c) => !hidden[c]);
+      const rows = panel.lines.map((l) => columns.map((c) => (c === "Value" ? unit(l.last) : (l.labels[c] ?? "")))).sort();
+      const table = document.createElement("table");
+      for (const [tag, cells] of [["th", columns.map((c) => named[c] ?? c)], ...rows.map((r) => ["td", r])]) {
+        const tr = table.insertRow();
+        for (const text of cells) tr.appendChild(document.createElement(tag)).textContent = text;
+      }
+      box.append(table);
     } else if (panel.type === "stat") {
       const row = document.createElement("div");
       row.className = "stats";
@@ -135,7 +146,7 @@ for (const file of dashboards) {
     const d = p.fieldConfig.defaults;
     panels.push({
       id: p.id, type: p.type, title: p.title, unit: d.unit, min: d.min, style: d.custom?.drawStyle, stacked: d.custom?.stacking?.mode === "normal", noValue: d.noValue,
-      thresholds: d.thresholds?.steps, grid: p.gridPos, ...(await series(p)),
+      organize: p.transformations?.find((t) => t.id === "organize")?.options, thresholds: d.thresholds?.steps, grid: p.gridPos, ...(await series(p)),
     });
   }
   const cell = { w: 50, h: 30, gap: 8 }; // Grafana's grid has 24 columns
@@ -148,6 +159,7 @@ for (const file of dashboards) {
     h1 { font-size: 18px; font-weight: 500; margin: 0 } h1 small { font-size: 12px; color: #8e8e99; font-weight: 400; margin-left: 12px } h2 { font-size: 13px; font-weight: 500; margin: 0 0 6px }
     section { position: absolute; background: #181b1f; border: 1px solid #25272b; box-sizing: border-box; padding: 8px; overflow: hidden }
     .none { display: flex; height: 80%; align-items: center; justify-content: center; color: #8e8e99 }
+    table { border-collapse: collapse; font-size: 11px } th, td { text-align: left; padding: 1px 10px 1px 0; white-space: nowrap; max-width: 150px; overflow: hidden; text-overflow: ellipsis } th { color: #8e8e99; font-weight: 500 }
     .keys span { margin-right: 12px; white-space: nowrap; display: inline-block } .keys i { display: inline-block; width: 12px; height: 4px; margin-right: 5px; vertical-align: middle }
     .stats { display: flex; height: 80%; align-items: center; justify-content: space-around } .stats div { text-align: center } .stats span { display: block } .stats b { font-size: 40px; font-weight: 500 }</style>
     <h1>${board.title}<small>drawn by scripts/dashboards-render, not Grafana; ${new Date(from * 1000).toISOString().slice(0, 16).replace("T", " ")} to ${new Date(to * 1000).toISOString().slice(11, 16)} UTC</small></h1>
