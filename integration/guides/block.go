@@ -28,11 +28,12 @@ type block struct {
 
 var languages = []string{"text", "json", "yaml", "sql", "sqlite", "postgresql", "promql", "mermaid", "go", "avro"}
 
-// blocks reads the fenced blocks of a document, and its hidden commands.
+// blocks reads the fenced blocks of a document, and its hidden commands. A block that is indented says nowhere whether it
+// is commands, and would be run by nobody.
 func blocks(document string) ([]block, error) {
 	var all []block
 	var open *block
-	indent := ""
+	indent, before := "", ""
 	for i, line := range strings.Split(document, "\n") {
 		trimmed := strings.TrimLeft(line, " ")
 		switch {
@@ -52,7 +53,10 @@ func blocks(document string) ([]block, error) {
 				return nil, fmt.Errorf("line %d: the hidden command does not end on its line", i+1)
 			}
 			all = append(all, block{line: i + 1, text: command + "\n"})
+		case trimmed != "" && before == "" && (strings.HasPrefix(line, "    ") || strings.HasPrefix(trimmed, "\t")):
+			return nil, fmt.Errorf("line %d: the block is indented, not fenced: %s", i+1, trimmed)
 		}
+		before = trimmed
 	}
 	if open != nil {
 		return nil, fmt.Errorf("line %d: the block does not end", open.line)

@@ -13,18 +13,18 @@ func fenced(info, text string) string { return "```" + info + "\n" + text + "```
 
 func TestBlocks(t *testing.T) {
 	t.Parallel()
-	document := "# A\n<!-- docs-test: mkdir a -->\n" + fenced("sh background", "serve\n") + "text\n" + fenced("text output", "ready\n") +
+	document := "# A\n<!-- docs-test: mkdir a -->\n" + fenced("sh background", "serve\n") + "text\n    goes on\n" + fenced("text output", "ready\n") +
 		"1. Then:\n   ```sh\n   cat <<E\n     b\n   E\n   ```\n" + fenced("sh cluster", "helm\n") + fenced("sh tested-by=a/b", "c\n") + fenced("json", "{}\n")
 	got, err := blocks(document)
 	require.NoError(t, err)
 	require.Equal(t, []block{
 		{line: 2, kind: run, text: "mkdir a\n"},
 		{line: 3, kind: background, text: "serve\n"},
-		{line: 7, kind: output, text: "ready\n"},
-		{line: 11, kind: run, text: "cat <<E\n  b\nE\n"},
-		{line: 16, kind: cluster, text: "helm\n"},
-		{line: 19, kind: elsewhere, by: "a/b", text: "c\n"},
-		{line: 22, kind: other, text: "{}\n"},
+		{line: 8, kind: output, text: "ready\n"},
+		{line: 12, kind: run, text: "cat <<E\n  b\nE\n"},
+		{line: 17, kind: cluster, text: "helm\n"},
+		{line: 20, kind: elsewhere, by: "a/b", text: "c\n"},
+		{line: 23, kind: other, text: "{}\n"},
 	}, got)
 }
 
@@ -38,6 +38,8 @@ func TestBlocksWithoutAClass(t *testing.T) {
 		"output of nothing":   {fenced("text output", "a\n"), "of no block that is run"},
 		"output of a cluster": {fenced("sh cluster", "a\n") + fenced("text output", "a\n"), "of no block that is run"},
 		"silent background":   {fenced("sh background", "a\n") + fenced("sh", "b\n") + fenced("text output", "b\n"), "must show its output"},
+		"indented":            {"text\n\n    ls\n", "line 3: the block is indented, not fenced: ls"},
+		"indented by a tab":   {"text\n\n\tls\n", "not fenced"},
 		"open comment":        {"<!-- docs-test: ls\n-->\n", "does not end on its line"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,4 +1,4 @@
-// Command guides runs the commands of README.md, CONTRIBUTING.md, SECURITY.md and docs/*.md, each document's from top to
+// Command guides runs the commands of README.md, CONTRIBUTING.md, SECURITY.md, services/tserver/README.md and docs/*.md, each document's from top to
 // bottom in a clean copy of the checkout, and holds the output that a document shows against what comes.
 //
 // What a fenced block is stands behind the fence:
@@ -9,7 +9,7 @@
 //	sh tested-by=FILE  is run by FILE, a script that names the document or has the same commands
 //	text output        must come from the block of commands before it: each line, in this order; ports may differ
 //
-// Any other block must name its language. A line <!-- docs-test: COMMAND --> is run like a block of its own: what a
+// Any other block must name its language; one that is indented, not fenced, is refused. A line <!-- docs-test: COMMAND --> is run like a block of its own: what a
 // reader has already, and a clean directory has not. Links between the pages must lead somewhere.
 //
 //	guides ROOT WORK [DOCUMENT...]    ROOT is the checkout, WORK an empty directory

@@ -32,7 +32,7 @@ func try(args []string) error {
 		if err != nil {
 			return err
 		}
-		documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dashboards/README.md"}
+		documents = []string{"README.md", "CONTRIBUTING.md", "SECURITY.md", "docs/dashboards/README.md", "services/tserver/README.md"}
 		for _, p := range pages {
 			documents = append(documents, "docs/"+filepath.Base(p))
 		}

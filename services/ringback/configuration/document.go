@@ -20,7 +20,12 @@ Every service is configured by environment variables alone. ` + "`ringback valid
 all that is wrong with it, as does the service itself when it starts: what is missing or malformed, what does not fit together, files that cannot be
 read, and variables that begin like one of the service's and are none, with the nearest that is one.
 
-    ringback validate sink tserver
+` + "```sh\nringback validate sink tserver || [ $? = 2 ]\n```\n\n```text output" + `
+ringback: configuration: KAFKA_BROKERS: no address given
+STORE_URL: is required, or POSTGRES_HOST, or STORE_PATH for a SQLite store
+TSERVER_REP_USEREVENT_SWITCH: is required where TSERVER_REP_USEREVENT_ENABLE is true: the switch of the reporting DN
+TSERVER_GATEWAY_URL: must be http://host:port or https://host:port
+` + "```" + `
 
 The exit code is 0 where nothing is wrong and 2 otherwise; so is a service's, which does not start then.
 
