@@ -49,6 +49,9 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 		if err := c.createTopics(ctx, absent); err != nil {
 			return err
 		}
+		if err := c.awaitMade(ctx, names); err != nil {
+			return err
+		}
 	}
 	for _, s := range specs {
 		// The brokers learn of a new topic one after the other, the leaders too.
@@ -61,6 +64,23 @@ func (c *Client) EnsureTopics(ctx context.Context, specs []topic.Spec) error {
 		}
 	}
 	return c.checkTopics(ctx, specs, slices.Collect(maps.Keys(contract))...)
+}
+
+// awaitMade waits until a broker tells of the topics: they are made once the controllers have them, and a
+// loaded broker learns of it later.
+func (c *Client) awaitMade(ctx context.Context, names []string) error {
+	return c.retry(ctx, 2*c.cfg.RequestTimeout, func(ctx context.Context) error {
+		have, err := c.describe(ctx, names...)
+		if err != nil {
+			return err
+		}
+		for _, name := range names {
+			if _, ok := have[name]; !ok {
+				return classed("topic "+name+" has been made", kafkago.UnknownTopicOrPartition)
+			}
+		}
+		return nil
+	})
 }
 
 func partitionMismatch(s topic.Spec, n int) error {
