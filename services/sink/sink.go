@@ -201,6 +201,7 @@ func (s *Sink) own(ctx context.Context, gen kafka.Generation, topic string, part
 
 	cfg := s.shape
 	cfg.Key = infomart.PositionKey{Group: s.cfg.Group, Topic: topic, Partition: partition}
+	cfg.Owned = gen.Check
 	s.metrics.Stopped(cfg.Key, false)
 	defer s.metrics.Disowned(cfg.Key)
 	for {

@@ -48,6 +48,8 @@ type Batch[T any] struct {
 	Items    []Item[T]            // in offset order
 	SetAside []infomart.Rejection // records that could not be decoded; their dead letters are durable already
 	Loop     *watchdog.Loop       // to be told that work goes on which takes long
+	// Owned asks whether the partition is still this sink's. It is for effects that no transaction takes back; nil: not known.
+	Owned func(context.Context) error
 	// Held is the instant since when the partition has not kept up with its topic,
 	// because of an outage or because no sink ran; zero while it keeps up.
 	Held time.Time
@@ -102,6 +104,8 @@ type Config struct {
 	AcceptExpired bool
 	// Tracer makes a span of each batch; nil makes none.
 	Tracer *tracing.Tracer
+	// Owned is what each batch has; nil: nobody can be asked.
+	Owned func(context.Context) error
 	// Watch is told that the partition goes on; nil: nobody is.
 	Watch *watchdog.Watch
 }

@@ -70,7 +70,7 @@ func (p *Partition[T]) next() int64 {
 // decode makes a batch of the pending records, up to the first that has to wait,
 // and returns how many it took. The error says why it took no more.
 func (p *Partition[T]) decode(ctx context.Context) (*Batch[T], int, error) {
-	b := &Batch[T]{PositionKey: p.cfg.Key, Expected: p.stored, Held: p.held, Loop: p.loop}
+	b := &Batch[T]{PositionKey: p.cfg.Key, Expected: p.stored, Held: p.held, Loop: p.loop, Owned: p.cfg.Owned}
 	if upTo, ok := p.status.takeAccepted(); ok {
 		p.accepted = upTo
 		p.window.Reset()

@@ -3,6 +3,7 @@ package tserver
 import (
 	"context"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/ringback/ringback/pkg/fault"
 	"github.com/ringback/ringback/pkg/gateway"
 	"github.com/ringback/ringback/pkg/infomart"
+	"github.com/ringback/ringback/pkg/kafka"
 	"github.com/ringback/ringback/services/sink/consume"
 )
 
@@ -285,4 +287,36 @@ func TestFormerOwnerLoses(t *testing.T) { // invariant 5
 	_, err := r.apply(t.Context(), late)
 	require.ErrorIs(t, err, infomart.ErrPositionMoved)
 	require.Equal(t, int64(1), r.stored())
+}
+
+// A process that stood still for longer than the group waits for it asks first, and sends nothing more where the
+// partition has another owner; where it has not, it goes on (invariant 8).
+func TestAFormerOwnerSendsNothing(t *testing.T) {
+	t.Parallel()
+	for name, lost := range map[string]error{"put out": kafka.ErrRebalanced, "still its own": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, func(c *Config) { c.Parallel = 1 })
+			var stoodStill atomic.Int64
+			r.handler.now = func() time.Time { return now.Add(time.Duration(stoodStill.Load())) }
+			r.gateway.answer = func(key string, _ int) error {
+				if key == "a/1" {
+					stoodStill.Store(int64(time.Minute)) // as by SIGSTOP
+				}
+				return nil
+			}
+			asked := 0
+			b := r.batch(event("a", 1, 0), event("a", 2, 0), event("b", 1, 0))
+			b.Owned = func(context.Context) error { asked++; return lost }
+			_, err := r.apply(t.Context(), b)
+			require.Equal(t, 1, asked)
+			if lost == nil {
+				require.NoError(t, err)
+				require.Equal(t, []string{"a/1", "a/2", "b/1"}, r.gateway.sent)
+				return
+			}
+			require.ErrorIs(t, err, kafka.ErrRebalanced)
+			require.Equal(t, []string{"a/1"}, r.gateway.sent)
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
 	"github.com/ringback/ringback/pkg/fault"
@@ -22,7 +23,7 @@ func (h *Handler) send(ctx context.Context, p *plan) error {
 	if err := h.announce(ctx, p); err != nil {
 		return err
 	}
-	r := round{handler: h}
+	r := round{handler: h, sure: h.now()} // the ledger has just been written, which fails where another owner has been
 	var wg sync.WaitGroup
 	for _, session := range p.sessions {
 		if r.stopped() || ctx.Err() != nil {
@@ -69,6 +70,27 @@ type round struct {
 	halt    error      // stops all sessions
 	waiting error      // stops one session
 	waits   int        // how many
+
+	owner sync.Mutex // held while the group is asked
+	sure  time.Time  // when the partition was known last to be this sink's
+}
+
+// ownership is how long the partition is taken to be this sink's without asking. It is shorter than any session
+// time-out that makes sense: who stood still for longer than that may have been put out of the group.
+const ownership = 3 * time.Second
+
+// owned makes sure, before something is sent that nothing takes back, that the partition has no other owner: a
+// process that was stopped and goes on would else send what its successor has sent, after what came later (invariant 8).
+func (r *round) owned(ctx context.Context) error {
+	r.owner.Lock()
+	defer r.owner.Unlock()
+	if ask := r.handler.batch.Owned; ask != nil && r.handler.now().Sub(r.sure) > ownership {
+		if err := ask(ctx); err != nil {
+			return fmt.Errorf("is the partition still this sink's: %w", err)
+		}
+		r.sure = r.handler.now()
+	}
+	return nil
 }
 
 // session sends the messages of one session, up to the first that does not end.
@@ -87,7 +109,10 @@ func (r *round) session(ctx context.Context, tasks []task) {
 func (r *round) one(ctx context.Context, t task) bool {
 	h := r.handler
 	h.batch.Loop.Beat()
-	err := t.message.send(ctx, h.gateway, t.options, h.cfg.CustomerID, t.ref)
+	err := r.owned(ctx)
+	if err == nil {
+		err = t.message.send(ctx, h.gateway, t.options, h.cfg.CustomerID, t.ref)
+	}
 	entry := t.message.entry(infomart.StateAcked)
 	entry.ReferenceID = int64(t.ref)
 	var refused *gateway.EventError
