@@ -32,6 +32,9 @@ func TestRealRevokedRight(t *testing.T) {
 	n := 0
 	for _, name := range running {
 		for _, right := range rights(t, name) {
+			if right.Operation == acl.DescribeConfigs {
+				continue // it is used by a start alone; TestRealServicesNameTheMissingRight shows that it is needed
+			}
 			n++
 			t.Run(name+" without "+right.String(), func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(ctx, 90*time.Second)

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/segmentio/kafka-go/protocol"
+	"github.com/segmentio/kafka-go/protocol/describeconfigs"
 	"github.com/segmentio/kafka-go/protocol/describegroups"
 	"github.com/segmentio/kafka-go/protocol/findcoordinator"
 	"github.com/segmentio/kafka-go/protocol/metadata"
@@ -35,6 +36,15 @@ func (c *Client) CheckAccess(ctx context.Context, needed []acl.Right) error {
 		case errors.As(err, &denied):
 			missing.lacking = append(missing.lacking, denied.lacking...)
 			missing.code = denied.code
+			for _, n := range needed {
+				if n.Operation == acl.DescribeConfigs && n.Name == r.Name {
+					if err := c.describesConfigs(ctx, n.Name); errors.As(err, &denied) {
+						missing.lacking = append(missing.lacking, n)
+					} else if err != nil {
+						return err
+					}
+				}
+			}
 			continue
 		case err != nil:
 			return err
@@ -83,6 +93,16 @@ func (c *Client) topicOperations(ctx context.Context, name string) (int32, error
 		}
 	}
 	return 0, nil // it does not exist yet
+}
+
+// describesConfigs finds out whether the client may see how a topic is configured, where it may not even describe it.
+func (c *Client) describesConfigs(ctx context.Context, name string) error {
+	return c.retry(ctx, c.cfg.RequestTimeout, func(ctx context.Context) error {
+		_, _, err := c.do(ctx, anyNode, &describeconfigs.Request{Resources: []describeconfigs.RequestResource{
+			{ResourceType: topicResource, ResourceName: name, ConfigNames: []string{timestampType}},
+		}})
+		return classed("access", err)
+	})
 }
 
 func (c *Client) groupOperations(ctx context.Context, id string) (int32, error) {

@@ -80,6 +80,7 @@ func Lacking(needed []Right, refused Right) []Right {
 	var lacking []Right
 	for _, r := range needed {
 		switch {
+		case r.Operation == DescribeConfigs && refused.Operation == Describe: // neither brings the other
 		case refused.Operation == Describe && r.covers(refused.Resource, refused.Name):
 			lacking = append(lacking, r)
 		case refused.Operation == IdempotentWrite && r.Resource == Topic && r.Operation == Write:

@@ -76,19 +76,18 @@ func TestLacking(t *testing.T) {
 	t.Parallel()
 	needed := acl.Enricher("g", true)
 	read, write := acl.Right{Operation: acl.Read, Resource: acl.Topic, Name: "callback.lifecycle.v1"}, acl.Right{Operation: acl.Write, Resource: acl.Topic, Name: "callback.lifecycle.v1"}
-	configs := acl.Right{Operation: acl.DescribeConfigs, Resource: acl.Topic, Name: "callback.lifecycle.v1"}
 	ids := acl.Right{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g-", Prefix: true}
 	for name, tc := range map[string]struct {
 		refused acl.Right
 		want    []acl.Right
 	}{
 		"one of its rights": {read, []acl.Right{read}},
-		"not even describing: perhaps it has none of its rights there": {acl.Right{Operation: acl.Describe, Resource: acl.Topic, Name: "callback.lifecycle.v1"}, []acl.Right{read, write, configs}},
-		"a transactional id, as it is granted":                         {acl.Right{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g-7"}, []acl.Right{ids}},
-		"a transactional id's coordinator":                             {acl.Right{Operation: acl.Describe, Resource: acl.TransactionalID, Name: "g-7"}, []acl.Right{ids}},
-		"another topic, as it was refused":                             {acl.Right{Operation: acl.Describe, Resource: acl.Topic, Name: "other"}, []acl.Right{{Operation: acl.Describe, Resource: acl.Topic, Name: "other"}}},
-		"a name that is shorter than the prefix, as it was":            {acl.Right{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g"}, []acl.Right{{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g"}}},
-		"writing idempotently, which writing any topic implies":        {acl.Right{Operation: acl.IdempotentWrite, Resource: acl.Cluster, Name: acl.ClusterName}, writes(needed)},
+		"not even describing, which each of them brings along":  {acl.Right{Operation: acl.Describe, Resource: acl.Topic, Name: "callback.lifecycle.v1"}, []acl.Right{read, write}},
+		"a transactional id, as it is granted":                  {acl.Right{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g-7"}, []acl.Right{ids}},
+		"a transactional id's coordinator":                      {acl.Right{Operation: acl.Describe, Resource: acl.TransactionalID, Name: "g-7"}, []acl.Right{ids}},
+		"another topic, as it was refused":                      {acl.Right{Operation: acl.Describe, Resource: acl.Topic, Name: "other"}, []acl.Right{{Operation: acl.Describe, Resource: acl.Topic, Name: "other"}}},
+		"a name that is shorter than the prefix, as it was":     {acl.Right{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g"}, []acl.Right{{Operation: acl.Write, Resource: acl.TransactionalID, Name: "g"}}},
+		"writing idempotently, which writing any topic implies": {acl.Right{Operation: acl.IdempotentWrite, Resource: acl.Cluster, Name: acl.ClusterName}, writes(needed)},
 	} {
 		require.Equal(t, tc.want, acl.Lacking(needed, tc.refused), name)
 	}
