@@ -214,9 +214,6 @@ func (o *outcome) compared() {
 		"sessions that the reference folds": o.folded.Checked, "conflicts": o.folded.Conflicts, "facts": o.facts,
 		"messages of T-Server": o.sends.Distributed, "SIGKILLs": o.d.killed(),
 	}
-	if o.d.kills["tserver-1"]+o.d.kills["tserver-2"] > 1 { // each with sends under way
-		numbers["repeated messages of T-Server"] = o.sends.Repeated
-	}
 	for _, reason := range []callback.Reason{callback.ReasonUndecodable, callback.ReasonNotCloudEvent, callback.ReasonConflict} {
 		numbers["dead letters of the enricher: "+string(reason)] = o.dead.ByReason["enricher "+string(reason)]
 	}
