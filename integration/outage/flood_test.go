@@ -23,9 +23,7 @@ import (
 func TestRealOutageFlood(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
-	// With the default of 256 requests at once a producer comes to far more than the chart's limit of 512 MiB: 840 and
-	// 1053 MiB were measured here, with 64 requests 469, with 32 264.
-	s := newStack(ctx, t, map[string]string{"PRODUCER_MAX_IN_FLIGHT": "32"})
+	s := newStack(ctx, t)
 	producer := s.Producers[0]
 	client := load.New(s.ProducerURLs)
 	send(ctx, client, events("before", 50, 100)) // the producer knows the topic

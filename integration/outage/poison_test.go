@@ -28,7 +28,7 @@ import (
 func TestRealPoison(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Minute)
 	defer cancel()
-	s := newStack(ctx, t, nil)
+	s := newStack(ctx, t)
 	client := load.New(s.ProducerURLs)
 
 	t.Run("one bad record among 500", func(t *testing.T) {

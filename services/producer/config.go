@@ -26,6 +26,9 @@ type Config struct {
 	MaxBatch int `env:"PRODUCER_MAX_BATCH, default=1000" unit:"events"`
 	// MaxInFlight is the most requests that are worked on at once; one more is answered 429.
 	MaxInFlight int `env:"PRODUCER_MAX_IN_FLIGHT, default=256" unit:"requests"`
+	// MaxInFlightBytes bounds the bodies of those requests together, also with 429: events in memory take about four times
+	// the room of the body that they came in. Not less than [MaxBody].
+	MaxInFlightBytes int64 `env:"PRODUCER_MAX_IN_FLIGHT_BYTES, default=33554432" unit:"bytes"`
 	// MaxHeader is the largest header of a request.
 	MaxHeader int `env:"PRODUCER_MAX_HEADER, default=65536" unit:"bytes"`
 	// AckTimeout is how long an acknowledgement is waited for; then the answer is 503 OUTCOME_UNKNOWN.
@@ -117,6 +120,9 @@ func (c *Config) Validate() []error {
 		if limit.d <= 0 {
 			faultf("%s: must be over 0, is %s", limit.name, limit.d)
 		}
+	}
+	if c.MaxInFlightBytes < c.MaxBody {
+		faultf("PRODUCER_MAX_IN_FLIGHT_BYTES: must not be less than PRODUCER_MAX_BODY, is %d", c.MaxInFlightBytes)
 	}
 	if c.WriteTimeout <= c.AckTimeout {
 		// The connection would be cut before OUTCOME_UNKNOWN could be said.

@@ -47,11 +47,12 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(newProblem(http.StatusMethodNotAllowed, codeMethodNotAllowed, "Events are taken by POST."))
 	}
+	busy := newProblem(http.StatusTooManyRequests, codeTooManyRequests, "More requests are under way than this service works on at once. Send it again later.")
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		return refuse(newProblem(http.StatusTooManyRequests, codeTooManyRequests, "More requests are under way than this service works on at once. Send it again later."))
+		return refuse(busy)
 	}
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
@@ -68,6 +69,14 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 	if p != nil {
 		return refuse(p)
 	}
+	size := s.cfg.MaxBody // of a body that does not say
+	if r.ContentLength >= 0 {
+		size = min(size, r.ContentLength)
+	}
+	if !s.room.TryAcquire(size) {
+		return refuse(busy)
+	}
+	defer s.room.Release(size)
 	body, p := s.readBody(w, r)
 	if p != nil {
 		return refuse(p)

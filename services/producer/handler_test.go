@@ -368,6 +368,37 @@ func TestMoreRequestsThanWorkedOn(t *testing.T) {
 	require.Equal(t, http.StatusAccepted, <-first)
 }
 
+// What is worked on at once is bounded by the size of the bodies too, whether or not they say how large they are.
+func TestMoreBytesThanWorkedOn(t *testing.T) {
+	t.Parallel()
+	b := setup(t, func(cfg *producer.Config, _ *producer.Deps) { cfg.MaxBody, cfg.MaxInFlightBytes = 2000, 2000 })
+	under, release := make(chan struct{}), make(chan struct{})
+	b.publisher.produce = func(_ context.Context, records []kafka.Record) []kafka.Delivery {
+		under <- struct{}{}
+		<-release
+		return make([]kafka.Delivery, len(records))
+	}
+	first := make(chan int)
+	go func() {
+		w := httptest.NewRecorder()
+		b.server.Handler().ServeHTTP(w, post(structured, event("e1", "")))
+		first <- w.Code
+	}()
+	<-under
+	for _, length := range []int64{1900, -1} {
+		r := post(structured, event("e2", "")+strings.Repeat(" ", 1000))
+		r.ContentLength = length
+		res, a := b.ask(t, r)
+		require.Equal(t, http.StatusTooManyRequests, res.StatusCode, length)
+		require.Equal(t, "TOO_MANY_REQUESTS", a.Code)
+	}
+	close(release)
+	require.Equal(t, http.StatusAccepted, <-first)
+	go func() { <-under }()
+	res, _ := b.ask(t, post(structured, event("e3", "")))
+	require.Equal(t, http.StatusAccepted, res.StatusCode, "the room is given back")
+}
+
 func TestTokens(t *testing.T) {
 	t.Parallel()
 	b := setup(t, func(c *producer.Config, _ *producer.Deps) {

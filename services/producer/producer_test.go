@@ -98,7 +98,7 @@ type bundle struct {
 func config() producer.Config {
 	return producer.Config{
 		Addr: "127.0.0.1:0", Auth: producer.AuthOff, TokensInterval: 5 * time.Second,
-		MaxBody: 1 << 20, MaxBatch: 1000, MaxInFlight: 4, MaxHeader: 1 << 16,
+		MaxBody: 1 << 20, MaxBatch: 1000, MaxInFlight: 4, MaxInFlightBytes: 4 << 20, MaxHeader: 1 << 16,
 		AckTimeout: 10 * time.Second, RetryAfter: 1500 * time.Millisecond,
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 15 * time.Second, WriteTimeout: 30 * time.Second,
 		IdleTimeout: time.Minute, DrainTimeout: 20 * time.Second,

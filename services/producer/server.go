@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/ringback/ringback/pkg/auth"
 	"github.com/ringback/ringback/pkg/auth/oidc"
@@ -47,7 +48,8 @@ type Server struct {
 	reachable func(ctx context.Context) error
 	logger    *slog.Logger
 	now       func() time.Time
-	slots     chan struct{} // one for each request that is worked on
+	slots     chan struct{}       // one for each request that is worked on
+	room      *semaphore.Weighted // for the bytes of their bodies
 
 	listener net.Listener
 	draining atomic.Bool
@@ -71,6 +73,7 @@ func New(cfg Config, deps Deps) (*Server, error) {
 		logger:    deps.Logger,
 		now:       deps.Now,
 		slots:     make(chan struct{}, cfg.MaxInFlight),
+		room:      semaphore.NewWeighted(cfg.MaxInFlightBytes),
 	}
 	if s.now == nil {
 		s.now = time.Now
