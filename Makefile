@@ -54,8 +54,8 @@ chart-test: ## chart, alerts and compose file, on a real Kubernetes API server
 	scripts/chart-test
 
 .PHONY: kafka-up
-kafka-up: ## start a real Apache Kafka (KRaft) on free ports; its address is in .cache/kafka/run/bootstrap
-	scripts/kafka-up
+kafka-up: ## start a real Apache Kafka (KRaft) on free ports, BROKERS=3 a cluster; addresses in .cache/kafka/run/bootstrap
+	scripts/kafka-up --brokers $(or $(BROKERS),1)
 
 .PHONY: kafka-down
 kafka-down: ## stop it and remove its data
