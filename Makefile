@@ -25,7 +25,7 @@ run: ## the whole pipeline in one process, on embedded parts; data in ./ringback
 	bin/try/ringback run --data $(DATA)
 
 .PHONY: test
-test: ## unit and embedded tests, race detector on; needs nothing but Go
+test: ## unit and embedded tests, race detector on; needs nothing but Go and a C compiler
 	@echo "tier: unit and embedded (real parts: SQLite; embedded: broker, registry, simulated T-Server)"
 	$(GO) test $(TEST_FLAGS) $(PACKAGES)
 

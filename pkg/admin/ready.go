@@ -49,11 +49,15 @@ func (r *readiness) now() bool {
 		open := make(chan struct{})
 		r.open, r.asked = open, time.Now()
 		go func() {
-			ready := r.ask() == nil
-			r.mu.Lock()
-			r.ready, r.open = ready, nil
-			r.mu.Unlock()
-			close(open)
+			ready := false
+			defer func() {
+				_ = recover() // as of /readyz, whose server takes it: a probe must not end the process
+				r.mu.Lock()
+				r.ready, r.open = ready, nil
+				r.mu.Unlock()
+				close(open)
+			}()
+			ready = r.ask() == nil
 		}()
 	}
 	open := r.open

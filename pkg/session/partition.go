@@ -127,7 +127,7 @@ func (p *Partition) RestorePosition(pos Position) { p.pos = pos }
 
 // Whole returns an error where the states that were restored are not as many as were written
 // with the position: the changelog has lost some, and the sessions that they were of would
-// begin anew (invariant 3).
+// begin anew (invariant 4).
 func (p *Partition) Whole() error {
 	if have := p.Sessions().total(); p.pos.Sessions >= 0 && have != p.pos.Sessions {
 		return fmt.Errorf("session: %d states, of the %d that were written up to the position", have, p.pos.Sessions)

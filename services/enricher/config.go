@@ -38,7 +38,7 @@ type Config struct {
 	// Ticks lets the enricher write ticks; a generation that only re-reads the log writes none.
 	Ticks bool `env:"ENRICHER_TICKS, default=true"`
 	// AcceptExpired lets a partition go on at the start of the log where retention has removed
-	// records before they were read. Without it that stops the partition.
+	// records before they were read. Without it that stops the partition. To be left on until records have come.
 	AcceptExpired bool `env:"ENRICHER_ACCEPT_EXPIRED, default=false"`
 }
 

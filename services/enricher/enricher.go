@@ -266,11 +266,12 @@ func (e *Enricher) advance(n int32, next int64) {
 }
 
 func (e *Enricher) setStatus(n int32, ready bool, reason string) {
-	if n < 0 {
-		return
-	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	if n < 0 { // before it joins
+		e.group = errors.New(reason)
+		return
+	}
 	e.status[n] = status{ready, reason}
 	e.loops[n].Beat() // each poll and each try comes by here
 }

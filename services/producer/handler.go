@@ -76,8 +76,12 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 	if !s.room.TryAcquire(size) {
 		return refuse(busy)
 	}
-	defer s.room.Release(size)
+	defer func() { s.room.Release(size) }()
 	body, p := s.readBody(w, r)
+	if read := int64(len(body)); p == nil && read < size { // it did not say how large it is
+		s.room.Release(size - read)
+		size = read
+	}
 	if p != nil {
 		return refuse(p)
 	}

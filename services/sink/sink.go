@@ -206,6 +206,12 @@ func (s *Sink) own(ctx context.Context, gen kafka.Generation, topic string, part
 	defer s.metrics.Disowned(cfg.Key)
 	for {
 		err := s.sources[i].run(ctx, cfg, partitionLog{s.kafka, topic, partition}, status)
+		if errors.Is(err, kafka.ErrRebalanced) {
+			// The handler has learnt of a rebalance before the group's own heartbeat. To leave the group for it would
+			// be another rebalance.
+			<-ctx.Done()
+			return ctx.Err()
+		}
 		if ctx.Err() != nil || !errors.Is(err, consume.ErrPosition) {
 			return err
 		}

@@ -158,7 +158,7 @@ func (c Config) pool(parameters map[string]string) (*pgxpool.Config, error) {
 }
 
 // saysSSLMode finds the mode in a connection string of the form host=h sslmode=require.
-var saysSSLMode = regexp.MustCompile(`(^|\s)sslmode\s*=`)
+var saysSSLMode = regexp.MustCompile(`(^|\s)sslmode\s*=\s*('[^']|[^\s'])`)
 
 // withSSLMode gives a connection string that has no sslmode this one: the driver's own default is prefer.
 func withSSLMode(source, mode string) string {
@@ -169,7 +169,7 @@ func withSSLMode(source, mode string) string {
 		return source + " sslmode=" + mode
 	}
 	u, err := url.Parse(source)
-	if err != nil || u.Query().Has("sslmode") {
+	if err != nil || u.Query().Get("sslmode") != "" {
 		return source // what is wrong with it the driver says
 	}
 	query := u.Query()

@@ -49,6 +49,8 @@ func TestConfigVerifiesTheServer(t *testing.T) {
 		"another name of its scheme":  {Config{URL: "postgresql://u@db.example/d"}, true, true},
 		"several hosts":               {Config{URL: "postgres://u@db.example:1,other.example:2/d?target_session_attrs=read-write"}, true, true},
 		"keys and values":             {Config{URL: "host=db.example user=u"}, true, true},
+		"a URL, said as nothing":      {Config{URL: "postgres://u@db.example/d?sslmode="}, true, true},
+		"keys, said as nothing":       {Config{URL: "host=db.example sslmode='' user=u"}, true, true},
 		"parts, said otherwise":       {Config{Host: "db.example", SSLMode: "require"}, true, false},
 		"a URL, said otherwise":       {Config{URL: "postgres://u@db.example/d?sslmode=disable"}, false, false},
 		"a URL without it, otherwise": {Config{URL: "postgres://u@db.example/d", SSLMode: "disable"}, false, false},

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -39,6 +40,10 @@ func classify(ctx context.Context, doing string, err error) error {
 		case strings.HasPrefix(e.Code, "28"), strings.HasPrefix(e.Code, "42"), e.Code == "3D000", e.Code == "3F000":
 			return fault.Misconfigf("postgres: %s: %w", doing, err)
 		}
+	}
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) || strings.Contains(err.Error(), "server refused TLS connection") {
+		return fault.Misconfigf("postgres: %s: %w: see POSTGRES_SSLMODE and PGSSLROOTCERT", doing, err)
 	}
 	if strings.Contains(err.Error(), "unable to encode") {
 		// The driver's own check, which repeats the value; it has no type.

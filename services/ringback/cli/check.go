@@ -52,9 +52,14 @@ func check(ctx context.Context, o checkOptions, out io.Writer) error {
 	if len(o.ready) == 0 && o.closed == "" {
 		return fault.Misconfigf("check: nothing to check: give the URL of a /readyz, or --closed")
 	}
+	if o.timeout <= 0 {
+		return fault.Misconfigf("check: --timeout must be over 0, is %s", o.timeout)
+	}
 	for _, address := range append(o.ready[:len(o.ready):len(o.ready)], o.closed) {
 		if u, err := url.Parse(address); address != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 			return fault.Misconfigf("check: %q is no URL of http or https", address)
+		} else if u.User != nil {
+			return fault.Misconfigf("check: a URL holds a user; it is asked without one")
 		}
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()

@@ -20,10 +20,12 @@ func (h *Handler) send(ctx context.Context, p *plan) error {
 	if len(p.sessions) == 0 {
 		return nil
 	}
+	// Taken before the ledger is written, which fails where another owner has been at work: who stands still while it
+	// waits for the answer has lost that time too.
+	r := round{handler: h, sure: h.now()}
 	if err := h.announce(ctx, p); err != nil {
 		return err
 	}
-	r := round{handler: h, sure: h.now()} // the ledger has just been written, which fails where another owner has been
 	var wg sync.WaitGroup
 	for _, session := range p.sessions {
 		if r.stopped() || ctx.Err() != nil {
@@ -73,6 +75,7 @@ type round struct {
 
 	owner sync.Mutex // held while the group is asked
 	sure  time.Time  // when the partition was known last to be this sink's
+	lost  error      // what the group answered else
 }
 
 // ownership is how long the partition is taken to be this sink's without asking. It is shorter than any session
@@ -84,12 +87,16 @@ const ownership = 3 * time.Second
 func (r *round) owned(ctx context.Context) error {
 	r.owner.Lock()
 	defer r.owner.Unlock()
-	if ask := r.handler.batch.Owned; ask != nil && r.handler.now().Sub(r.sure) > ownership {
-		if err := ask(ctx); err != nil {
-			return fmt.Errorf("is the partition still this sink's: %w", err)
-		}
-		r.sure = r.handler.now()
+	at := r.handler.now()
+	ask := r.handler.batch.Owned
+	if r.lost != nil || ask == nil || at.Sub(r.sure) <= ownership {
+		return r.lost
 	}
+	if err := ask(ctx); err != nil {
+		r.lost = fmt.Errorf("is the partition still this sink's: %w", err)
+		return r.lost
+	}
+	r.sure = at
 	return nil
 }
 
