@@ -6,17 +6,19 @@
 - {key: sinkTserver, name: sink-tserver, image: sink, prefix: SINK, group: ringback-tserver, args: [tserver]}
 {{- end }}
 
+{{/* 31 characters, so that a CronJob's name, with a hyphen and a command of 20, has the 52 that it may have. */}}
 {{- define "ringback.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 48 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}{{ .Release.Name | trunc 48 | trimSuffix "-" }}
-{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 48 | trimSuffix "-" }}{{ end }}
+{{- if .Values.fullnameOverride }}{{ .Values.fullnameOverride | trunc 31 | trimSuffix "-" }}
+{{- else if contains $name .Release.Name }}{{ .Release.Name | trunc 31 | trimSuffix "-" }}
+{{- else }}{{ printf "%s-%s" .Release.Name $name | trunc 31 | trimSuffix "-" }}{{ end }}
 {{- end }}
 
-{{/* Labels by which a service's pods are found: never changed by an upgrade. Of dict root, component. */}}
+{{/* Labels by which a service's pods are found: never changed by an upgrade. Quoted: a release may be called 2026 or
+     true. Of dict root, component. */}}
 {{- define "ringback.selector" -}}
-app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ default .root.Chart.Name .root.Values.nameOverride | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end }}
 
@@ -33,8 +35,8 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 
 {{/* Metadata of an object. Of dict root, component, name, and labels and annotations of its own. */}}
 {{- define "ringback.metadata" -}}
-name: {{ .name }}
-namespace: {{ default .root.Release.Namespace .namespace }}
+name: {{ .name | quote }}
+namespace: {{ default .root.Release.Namespace .namespace | quote }}
 labels:
   {{- include "ringback.labels" . | nindent 2 }}
   {{- with .labels }}
@@ -296,6 +298,7 @@ volumes:
 {{- if and $v.tracing.samplerArg (not $v.tracing.sampler) }}{{ $faults = append $faults "tracing.sampler: is required with tracing.samplerArg" }}{{ end }}
 {{- if and $v.monitoring.prometheusRule.enabled (not $v.monitoring.serviceMonitor.enabled) (not $v.monitoring.prometheusRule.matchers) }}{{ $faults = append $faults "monitoring.prometheusRule.matchers: is required without monitoring.serviceMonitor, which sets the labels that tell this release's metrics: name those that yours have" }}{{ end }}
 {{- if and $v.topics.apply $v.strimzi.topics.enabled }}{{ $faults = append $faults "topics.apply: strimzi.topics makes them already" }}{{ end }}
+{{- if and $v.topics.apply $v.strimzi.users.enabled }}{{ $faults = append $faults "topics.apply: not with strimzi.users.enabled: the Job runs before the install, and the Secret of its KafkaUser is made after it; strimzi.topics.enabled makes the topics" }}{{ end }}
 {{- if gt (int $v.topics.minInSync) (int $v.topics.replicas) }}{{ $faults = append $faults "topics.minInSync: more than topics.replicas: nothing could be written" }}{{ end }}
 {{- if and $v.strimzi.topics.enabled (gt (int $v.strimzi.topics.minInSync) (int $v.strimzi.topics.replicas)) }}{{ $faults = append $faults "strimzi.topics.minInSync: more than strimzi.topics.replicas: nothing could be written" }}{{ end }}
 {{- if and $v.migrations.user (not $v.migrations.existingSecret) }}{{ $faults = append $faults "migrations.existingSecret: is required with migrations.user" }}{{ end }}
@@ -316,6 +319,7 @@ volumes:
 {{- if and (not $v.producer.tls.existingSecret) (not $v.producer.service.allowCleartext) }}{{ $faults = append $faults (printf "%s without producer.tls.existingSecret: tokens and personal data travel in the clear; producer.service.allowCleartext: true, if TLS ends right before it" $where) }}{{ end }}
 {{- end }}
 {{- if and $v.admin.profile (not $v.admin.existingSecret) }}{{ $faults = append $faults "admin.existingSecret: is required with admin.profile" }}{{ end }}
+{{- if and $v.admin.tlsSecret $v.monitoring.serviceMonitor.enabled (not $v.monitoring.serviceMonitor.tlsConfig) }}{{ $faults = append $faults "monitoring.serviceMonitor.tlsConfig: is required with admin.tlsSecret (serverName, ca)" }}{{ end }}
 {{- if $v.sinkTserver.enabled }}
 {{- if not $v.sinkTserver.gateway.url }}{{ $faults = append $faults "sinkTserver.gateway.url: is required" }}{{ end }}
 {{- if not $v.sinkTserver.switch }}{{ $faults = append $faults "sinkTserver.switch: is required: the switch of the reporting DN" }}{{ end }}
