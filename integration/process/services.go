@@ -37,7 +37,7 @@ func (s *Services) service(name, program, admin string, args []string, env ...ma
 	if err != nil {
 		return nil, err
 	}
-	tokens := filepath.Join(s.Logs, "admin-tokens")
+	tokens := filepath.Join(s.Logs, name+"-admin-tokens") // of its own: another may be reading its while this is written
 	if err := os.MkdirAll(s.Logs, 0o755); err != nil {
 		return nil, fmt.Errorf("process: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/segmentio/kafka-go/protocol"
 	"github.com/stretchr/testify/require"
@@ -81,4 +82,9 @@ func deleteTopic(t testing.TB, c *Client, topicName string) {
 	req.TopicNames = []string{topicName}
 	res := ask[*kmsg.DeleteTopicsResponse](t, c, anyNode, 3, req)
 	require.NoError(t, kerr.ErrorForCode(res.Topics[0].ErrorCode))
+	// The answer is the controller's; a loaded broker learns of it later.
+	require.Eventually(t, func() bool {
+		have, err := c.describe(t.Context(), topicName)
+		return err == nil && have[topicName] == nil
+	}, 30*time.Second, 10*time.Millisecond)
 }

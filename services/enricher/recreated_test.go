@@ -2,6 +2,8 @@ package enricher_test
 
 import (
 	"context"
+	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -82,7 +84,11 @@ func (w *world) remake(names ...string) {
 	for _, name := range names {
 		require.NoError(w.t, res.Errors[name])
 	}
-	// Deletion ends after its answer.
+	// Deletion ends after its answer, and a loaded broker learns of it later still.
+	require.Eventually(w.t, func() bool {
+		res, err := admin.Metadata(w.t.Context(), &kafkago.MetadataRequest{Topics: names})
+		return err == nil && !slices.ContainsFunc(res.Topics, func(t kafkago.Topic) bool { return !errors.Is(t.Error, kafkago.UnknownTopicOrPartition) })
+	}, 30*time.Second, 10*time.Millisecond)
 	require.Eventually(w.t, func() bool { return w.client.EnsureTopics(w.t.Context(), topic.Specs(partitions, 1)) == nil }, 30*time.Second, 50*time.Millisecond)
 }
 
