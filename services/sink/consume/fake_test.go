@@ -55,6 +55,19 @@ func (l *fakeLog) add(values ...string) int64 {
 	return l.end
 }
 
+// remake deletes the log and makes it again, of these records.
+func (l *fakeLog) remake(values ...string) {
+	l.mu.Lock()
+	l.records, l.end = nil, 0
+	l.mu.Unlock()
+	l.add(values...)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for i := range l.records {
+		l.records[i].Headers[0].Value = append([]byte("another-"), l.records[i].Headers[0].Value...)
+	}
+}
+
 // markers appends n offsets that hold no record of ours.
 func (l *fakeLog) markers(n int64) {
 	l.mu.Lock()

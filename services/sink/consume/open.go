@@ -34,6 +34,7 @@ func (p *Partition[T]) open(ctx context.Context) error {
 	for {
 		err := p.assign(ctx)
 		if err == nil {
+			p.doubtful = false
 			p.status.opened(p.fetched, p.end)
 			p.resume()
 			return nil
@@ -68,6 +69,20 @@ func (p *Partition[T]) assign(ctx context.Context) error {
 		p.held = pos.LastTime // it kept up at least until then
 	}
 	return nil
+}
+
+// verify makes sure, after a wait, that this is still the log of which the last record was applied: another one that
+// has grown past the position meanwhile would be gone on with in its middle, and no fetch would tell (invariant 4).
+func (p *Partition[T]) verify(ctx context.Context) error {
+	if p.stored == nil {
+		return nil
+	}
+	start, end, err := p.log.Bounds(ctx)
+	if err != nil {
+		return fmt.Errorf("read the log's bounds: %w", err)
+	}
+	p.window.Reset()
+	return p.check(ctx, *p.stored, start, end)
 }
 
 // check holds a stored position against the log: is this the log it was stored for?
@@ -139,7 +154,7 @@ func (p *Partition[T]) recall(ctx context.Context, rec *kafka.Record) error {
 	if err != nil && !errors.As(err, &bad) {
 		return fmt.Errorf("decode offset %d: %w", rec.Offset, err)
 	}
-	p.window.Observe(bad != nil && poison.CountsAs(bad.Reason))
+	p.observe(rec, bad != nil && poison.CountsAs(bad.Reason))
 	return nil
 }
 

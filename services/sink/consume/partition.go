@@ -131,6 +131,8 @@ type Partition[T any] struct {
 	end     int64              // end of the log, as of the last fetch
 	held    time.Time
 	retries int // waits since something last worked
+	// doubtful: it has waited since a fetch last brought something, perhaps long enough for the topic to be made anew.
+	doubtful bool
 	// accepted is the offset up to which an operator has accepted bad records; -1 without one.
 	accepted int64
 	loop     *watchdog.Loop
@@ -215,6 +217,7 @@ func (p *Partition[T]) caughtUp() {
 
 // hold notes that the partition is held up from now on.
 func (p *Partition[T]) hold() {
+	p.doubtful = true
 	if p.held.IsZero() {
 		p.held = time.Now()
 	}

@@ -32,6 +32,12 @@ func (p *Partition[T]) gather(ctx context.Context) error {
 		}
 		return p.refetch(ctx, g.err)
 	}
+	if p.doubtful {
+		if err := p.verify(ctx); err != nil {
+			return p.outage(ctx, stagePosition, err) // what was fetched is fetched again
+		}
+		p.doubtful = false
+	}
 	p.fetched, p.end = g.next, g.end
 	// The values go with the first records: with some pending, only those that were decoded too.
 	if len(p.values) == len(p.pending) {
