@@ -59,10 +59,15 @@ func (o *outcome) drain(ctx context.Context, t *testing.T) {
 	client, err := oracle.NewClient(s.Direct.Kafka)
 	require.NoError(t, err)
 	defer client.Close()
-	after := time.Now().Add(s.Timing.OfferGrace + s.Timing.Settle)
+	// Once all that has come may be settled, each partition is told how late it is: where no session has a deadline
+	// left, no enricher would write a tick.
+	wait(ctx, s.Timing.OfferGrace+s.Timing.Settle)
+	require.NoError(t, tick(ctx, s.Direct.Kafka))
 	from, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
 	require.NoError(t, err)
-	require.NoError(t, process.Until(ctx, func() error { return o.quiet(ctx, client, from, after) }), "the enrichers catch up")
+	require.NoError(t, process.Until(ctx, func() error {
+		return oracle.Reached(ctx, client, s.EnricherGroup, topic.Lifecycle, from, 0)
+	}), "the enrichers catch up")
 	require.NoError(t, stack.Stop(ctx, s.Enrichers...))
 	o.committed, err = oracle.Committed(ctx, client, s.EnricherGroup, topic.Lifecycle, partitions)
 	require.NoError(t, err)
@@ -82,28 +87,21 @@ func (o *outcome) drain(ctx context.Context, t *testing.T) {
 	o.d.note("everything has been read, and has stopped")
 }
 
-// quiet says what keeps the enrichers busy.
-func (o *outcome) quiet(ctx context.Context, client *kgo.Client, from []int64, after time.Time) error {
-	ends, err := oracle.Ends(ctx, client, topic.Lifecycle, partitions)
+// tick moves the clock of each partition, as an enricher does.
+func tick(ctx context.Context, brokers string) error {
+	client, err := oracle.NewClient(brokers, kgo.RecordPartitioner(kgo.ManualPartitioner()))
 	if err != nil {
 		return err
 	}
-	committed, err := oracle.Committed(ctx, client, o.s.EnricherGroup, topic.Lifecycle, partitions)
-	if err != nil {
-		return err
-	}
-	for n := range ends {
-		if committed[n] < from[n] {
-			return fmt.Errorf("partition %d of %s: read up to %d of %d", n, topic.Lifecycle, committed[n], ends[n])
+	defer client.Close()
+	for n := range int32(partitions) {
+		r := wire.Tick(n, false)
+		k := &kgo.Record{Topic: r.Topic, Partition: n}
+		for _, h := range r.Headers {
+			k.Headers = append(k.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
 		}
-	}
-	tail, err := oracle.ReadFrom(ctx, o.s.Direct.Kafka, topic.Lifecycle, from)
-	if err != nil {
-		return err
-	}
-	for n, records := range tail.Partitions {
-		if len(records) == 0 || records[len(records)-1].Time.Before(after) || committed[n] <= records[len(records)-1].Offset {
-			return fmt.Errorf("partition %d of %s: no tick after %s has been read", n, topic.Lifecycle, after)
+		if err := client.ProduceSync(ctx, k).FirstErr(); err != nil {
+			return err
 		}
 	}
 	return nil
