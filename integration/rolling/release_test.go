@@ -51,8 +51,8 @@ var (
 		{"pkg/wire/deadletter.go", `"record_headers",`, `"record_headers", "made_by",`},
 		{"pkg/wire/deadletter.go", "r[11] = headers", "r[11], r[12] = headers, &callback.Release"},
 
-		{"pkg/wire/sessions.go", `"dead_lettered", "ticks"}`, `"dead_lettered", "ticks", "made_by"}`},
-		{"pkg/wire/sessions.go", "p.DeadLettered, p.Ticks}", "p.DeadLettered, p.Ticks, &callback.Release}"},
+		{"pkg/wire/sessions.go", `"ticks", "sessions"}`, `"ticks", "sessions", "made_by"}`},
+		{"pkg/wire/sessions.go", "p.Ticks, p.Sessions}", "p.Ticks, p.Sessions, &callback.Release}"},
 		{"pkg/session/encode.go", "return append(b, 0)\n}\n\n// Head", "return appendString(append(b, 0, 2), callback.Release)\n}\n\n// Head"},
 		{"pkg/session/encode.go", "s.body = whole[start:end]", "s.body = whole[start:end]\n\tif d.optional() {\n\t\t_ = d.string()\n\t}"},
 	}
