@@ -47,12 +47,14 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 		w.Header().Set("Allow", http.MethodPost)
 		return refuse(newProblem(http.StatusMethodNotAllowed, codeMethodNotAllowed, "Events are taken by POST."))
 	}
-	busy := newProblem(http.StatusTooManyRequests, codeTooManyRequests, "More requests are under way than this service works on at once. Send it again later.")
+	busy := func() (string, int) {
+		return refuse(newProblem(http.StatusTooManyRequests, codeTooManyRequests, "More requests are under way than this service works on at once. Send it again later."))
+	}
 	select {
 	case s.slots <- struct{}{}:
 		defer func() { <-s.slots }()
 	default:
-		return refuse(busy)
+		return busy()
 	}
 	s.metrics.inFlight.Inc()
 	defer s.metrics.inFlight.Dec()
@@ -74,7 +76,7 @@ func (s *Server) takeIn(w http.ResponseWriter, r *http.Request, now time.Time) (
 		size = min(size, r.ContentLength)
 	}
 	if !s.room.TryAcquire(size) {
-		return refuse(busy)
+		return busy()
 	}
 	defer func() { s.room.Release(size) }()
 	body, p := s.readBody(w, r)

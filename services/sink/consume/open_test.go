@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -116,4 +117,33 @@ func TestOutOfRangeWhileReading(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A topic that is made anew while the store is away, and grows past the position: nothing of it is taken for what
+// came next (invariant 4).
+func TestALogMadeAnewWhileTheStoreIsAway(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		var down atomic.Bool
+		b.store.before = func(stage string) error {
+			if stage == "apply" && down.Load() {
+				return away()
+			}
+			return nil
+		}
+		b.log.add(numbered("r", 0, 3)...)
+		b.start()
+		pass(time.Second)
+		down.Store(true)
+		b.log.add("r3")
+		pass(time.Minute)
+		b.log.remake(numbered("other", 0, 20)...)
+		down.Store(false)
+		pass(2 * b.cfg.RetryMax)
+		err := <-b.done
+		require.ErrorIs(t, err, ErrPosition)
+		require.ErrorContains(t, err, "at offset 3 lies another record")
+		require.Equal(t, map[string]int{"r0": 1, "r1": 1, "r2": 1, "r3": 1}, b.store.seen().applied)
+	})
 }
