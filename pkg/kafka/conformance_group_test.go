@@ -184,6 +184,40 @@ func testGroupMembers(t *testing.T, brokers []string) {
 	require.Equal(t, 4, stayed(three, left))
 }
 
+// A member whose handler takes longer to return than a silent member is borne with stays in the group, and its
+// partition has no other owner until it is done.
+func testGroupDrain(t *testing.T, brokers []string) {
+	c := newClient(t, brokers)
+	name := newTopic(t, c, 2, nil)
+	o := &ownership{t: t, owner: map[int32]int{}, changed: make(chan struct{}, 1)}
+	cfg := GroupConfig{ID: unique("group"), Topics: []string{name}, HeartbeatInterval: 200 * time.Millisecond, SessionTimeout: 6 * time.Second}
+	ending, cancel := context.WithCancel(t.Context())
+	var members sync.WaitGroup
+	join := func(member int, drain time.Duration) {
+		client := newClient(t, brokers)
+		cfg := cfg
+		cfg.OnOutage = func(err error) { t.Errorf("member %d was put out: %v", member, err) }
+		members.Go(func() {
+			err := client.RunGroup(ending, cfg, func(ctx context.Context, _ Generation, _ string, p int32) error {
+				o.take(p, member)
+				defer o.drop(p)
+				<-ctx.Done()
+				sleep(ending, drain)
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	join(1, cfg.SessionTimeout*3/2)
+	o.await(2, map[int]int{1: 2})
+	join(2, 0)
+	o.await(2, map[int]int{1: 1, 2: 1})
+	cancel()
+	members.Wait()
+}
+
 // A former generation's commit is refused: it must not move the group's offset back.
 func testGroupZombie(t *testing.T, brokers []string) {
 	c := newClient(t, brokers)

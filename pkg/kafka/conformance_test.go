@@ -32,6 +32,7 @@ func conformance(t *testing.T, brokers []string) {
 		"TxnTimeout":   testTxnTimeout,
 		"Sequences":    testSequences,
 		"Group":        testGroup,
+		"GroupDrain":   testGroupDrain,
 		"GroupMembers": testGroupMembers,
 		"GroupZombie":  testGroupZombie,
 	} {

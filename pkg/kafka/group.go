@@ -254,12 +254,16 @@ func (m *member) start(gen *kafkago.Generation) {
 		partitions += len(assignments)
 	}
 	m.cfg.OnJoin(partitions)
+	var working sync.WaitGroup
+	working.Add(partitions)
+	gen.Start(func(genCtx context.Context) { m.stay(genCtx, g, &working) })
 	for topic, assignments := range gen.Assignments {
 		for _, a := range assignments {
 			m.handlers.Add(1)
 			// The generation waits for the functions that it has started before it joins the next.
 			gen.Start(func(genCtx context.Context) {
 				defer m.handlers.Done()
+				defer working.Done()
 				m.own(genCtx, g, topic, int32(a.ID))
 			})
 		}
@@ -279,6 +283,21 @@ func (m *member) own(genCtx context.Context, gen Generation, topic string, parti
 		m.fail(handlerError{fmt.Errorf("%s[%d]: %w", topic, partition, err)})
 	}
 	<-ctx.Done()
+}
+
+// stay keeps the membership alive while the handlers of a generation that has ended come to their end. kafka-go's own
+// heartbeat stops there, and a member that is silent for SessionTimeout is put out, whatever RebalanceTimeout says:
+// its partitions would have another owner before it is done with them.
+func (m *member) stay(genCtx context.Context, gen Generation, working *sync.WaitGroup) {
+	<-genCtx.Done()
+	ctx, done := context.WithCancel(m.client.ctx)
+	go func() {
+		working.Wait()
+		done()
+	}()
+	for sleep(ctx, m.cfg.HeartbeatInterval) {
+		_ = gen.Check(ctx) // what it answers is known: the generation is not to last
+	}
 }
 
 // goodbye takes the former member out of the group. After an error kafka-go joins as a new member,

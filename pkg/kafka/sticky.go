@@ -10,9 +10,9 @@ import (
 	kafkago "github.com/segmentio/kafka-go"
 )
 
-// stickyBalancer assigns partitions so that members differ by at most one and as many as possible
-// stay where they are: a partition that moves costs a restore of its state. Each member brings what
-// it owned last, and the leader of the group decides from that alone.
+// stickyBalancer assigns partitions so that members differ by at most one, in each topic and in all of them together
+// (one topic may have all the work), and as many as possible stay where they are: a partition that moves costs a
+// restore of its state. Each member brings what it owned last, and the leader of the group decides from that alone.
 type stickyBalancer struct {
 	mu    sync.Mutex
 	owned claims
@@ -128,36 +128,51 @@ func sortedPartitions(partitions []kafkago.Partition) []assignment {
 	})
 }
 
+// lightest is who has the fewest partitions of the topic, and of those the fewest in all.
 func lightest(loads []*load, topic string) *load {
 	var least *load
 	for _, l := range loads {
-		if l.topics[topic] && (least == nil || len(l.has) < len(least.has)) {
+		if l.topics[topic] && (least == nil || cmp.Or(cmp.Compare(l.of(topic), least.of(topic)), cmp.Compare(len(l.has), len(least.has))) < 0) {
 			least = l
 		}
 	}
 	return least
 }
 
-// level moves partitions, the last ones first, until no move makes the shares more equal. Each
-// move makes the sum of squares of the shares smaller, so it ends.
-func level(loads []*load) {
-	for {
-		byWeight := slices.Clone(loads)
-		slices.SortStableFunc(byWeight, func(a, b *load) int { return cmp.Compare(len(b.has), len(a.has)) })
-		if !slices.ContainsFunc(byWeight, func(from *load) bool { return shed(from, loads) }) {
-			return
+// of counts its partitions of a topic.
+func (l *load) of(topic string) int {
+	n := 0
+	for _, p := range l.has {
+		if p.topic == topic {
+			n++
 		}
+	}
+	return n
+}
+
+// level moves partitions, the last ones first, until no move makes the shares more equal. Each move makes the sum of
+// squares of the shares of a topic smaller, or leaves it and makes that of the shares in all smaller, so it ends.
+func level(loads []*load) {
+	inTopic := func(from, to *load, topic string) bool { return from.of(topic)-to.of(topic) > 1 }
+	inAll := func(from, to *load, topic string) bool {
+		return from.of(topic) > to.of(topic) && len(from.has)-len(to.has) > 1
+	}
+	for shed(loads, inTopic) || shed(loads, inAll) {
 	}
 }
 
-// shed moves one partition of from to a member with at least two fewer, where there is one.
-func shed(from *load, loads []*load) bool {
-	for i := len(from.has) - 1; i >= 0; i-- {
-		p := from.has[i]
-		if to := lightest(loads, p.topic); to != nil && len(to.has)+1 < len(from.has) {
-			from.has = slices.Delete(from.has, i, i+1)
-			to.has = append(to.has, p)
-			return true
+// shed moves one partition, of the heaviest member that can, to the lightest one where that makes shares more equal.
+func shed(loads []*load, more func(from, to *load, topic string) bool) bool {
+	byWeight := slices.Clone(loads)
+	slices.SortStableFunc(byWeight, func(a, b *load) int { return cmp.Compare(len(b.has), len(a.has)) })
+	for _, from := range byWeight {
+		for i := len(from.has) - 1; i >= 0; i-- {
+			p := from.has[i]
+			if to := lightest(loads, p.topic); to != nil && more(from, to, p.topic) {
+				from.has = slices.Delete(from.has, i, i+1)
+				to.has = append(to.has, p)
+				return true
+			}
 		}
 	}
 	return false

@@ -45,9 +45,11 @@ func TestReadyOnceCaughtUp(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	g := &gate{recorder: w.gateway}
+	sends := tserver.Defaults("SIP_Switch")
+	sends.Drain = 100 * time.Millisecond
 	start := func() *member {
 		return w.start(func(d sink.Deps) (*sink.Sink, error) {
-			return sink.NewTServer(quick(), tserver.Defaults("SIP_Switch"), w.store, g, d)
+			return sink.NewTServer(quick(), sends, w.store, g, d)
 		})
 	}
 	says := func(m *member, word string) func() bool {
@@ -68,7 +70,7 @@ func TestReadyOnceCaughtUp(t *testing.T) {
 	second := start()
 	require.Eventually(t, says(second, "is catching up: "), 30*time.Second, time.Millisecond)
 	require.Eventually(t, func() bool { return first.Ready() == nil }, 20*time.Second, time.Millisecond, "its partitions were assigned anew, and are behind")
-	require.Error(t, second.Ready())
+	require.Eventually(t, says(second, "is catching up: "), 20*time.Second, time.Millisecond, "of each topic both have partitions")
 	open()
 	require.Eventually(t, func() bool { return second.Ready() == nil && first.Ready() == nil }, 20*time.Second, time.Millisecond)
 }
