@@ -45,16 +45,57 @@ var Types = []Type{
 	InboundCallEnded, Cancelled, Completed,
 }
 
-var rankByType = func() map[Type]int {
-	m := make(map[Type]int, len(Types))
-	for i, t := range Types {
-		m[t] = i + 1
-	}
-	return m
-}()
-
 // Rank orders events of equal time: 1 for callback.offered to 22 for callback.completed, 0 for a type that is not known.
-func (t Type) Rank() int { return rankByType[t] }
+func (t Type) Rank() int {
+	switch t { // many times an event: a map would take a tenth of the rules' time
+	case Offered:
+		return 1
+	case OfferAccepted:
+		return 2
+	case OfferRejected:
+		return 3
+	case OfferAbandoned:
+		return 4
+	case Requested:
+		return 5
+	case Scheduled:
+		return 6
+	case Rescheduled:
+		return 7
+	case Queued:
+		return 8
+	case ReadyToStartMedia:
+		return 9
+	case AttemptStarted:
+		return 10
+	case AttemptEnded:
+		return 11
+	case Snoozed:
+		return 12
+	case CustomerConnected:
+		return 13
+	case DialogEnded:
+		return 14
+	case AgentRequested:
+		return 15
+	case AgentConnected:
+		return 16
+	case AgentTransferFailed:
+		return 17
+	case CustomerAbandoned:
+		return 18
+	case WaitTimedOut:
+		return 19
+	case InboundCallEnded:
+		return 20
+	case Cancelled:
+		return 21
+	case Completed:
+		return 22
+	default:
+		return 0
+	}
+}
 
 // Micros is an instant: UTC microseconds since 1970-01-01.
 type Micros int64

@@ -151,6 +151,9 @@ func (v *validator) attribute(field, s string, limit int) {
 }
 
 func attributeReason(s string, limit int) string {
+	if len(s) <= limit && printable(s) {
+		return ""
+	}
 	if r := textReason(s, limit); r != "" {
 		return r
 	}
@@ -160,6 +163,16 @@ func attributeReason(s string, limit int) string {
 		}
 	}
 	return ""
+}
+
+// printable tells whether s is printable ASCII and nothing else, as nearly every attribute is.
+func printable(s string) bool {
+	for i := 0; i < len(s); i++ {
+		if c := s[i]; c < 0x20 || c >= 0x7f {
+			return false
+		}
+	}
+	return true
 }
 
 func (v *validator) text(field string, s *string) {

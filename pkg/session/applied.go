@@ -34,14 +34,12 @@ var types = [...]callback.Type{
 	20: callback.InboundCallEnded, 21: callback.Cancelled, 22: callback.Completed,
 }
 
-var numbers = func() map[callback.Type]int64 {
-	m := make(map[callback.Type]int64, len(types))
+// numbers has the number of the type of each rank.
+var numbers = func() (of [len(types)]int64) {
 	for n, t := range types {
-		if t != "" {
-			m[t] = int64(n)
-		}
+		of[t.Rank()] = int64(n)
 	}
-	return m
+	return of
 }()
 
 // add appends an event, behind those that arrived before it.
@@ -49,7 +47,7 @@ func (s *State) add(e *callback.Event, offset int64) {
 	a := Applied{Source: e.Source, ID: e.ID, Type: e.Type, Offset: offset, event: e}
 	b := binary.AppendVarint(s.fresh, int64(s.text(e.Source)))
 	b = appendString(b, e.ID)
-	b = binary.AppendVarint(b, numbers[e.Type])
+	b = binary.AppendVarint(b, numbers[e.Type.Rank()])
 	b = binary.AppendVarint(b, int64(e.Time)-int64(s.lastTime))
 	if e.TenantDBID == nil {
 		b = append(b, 0)

@@ -80,8 +80,17 @@ const headSize = 3*binary.MaxVarintLen64 + 3
 
 // Parse reads a state back. The state shares no memory with b.
 func Parse(serviceID string, b []byte) (*State, error) {
+	s := &State{}
+	if err := s.parse(serviceID, b); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// parse reads the state of a session into the memory of another.
+func (s *State) parse(serviceID string, b []byte) error {
 	d := decoder{b: string(b)} // one piece of memory for all its strings
-	s := &State{ServiceID: serviceID}
+	s.reset(serviceID)
 	s.DueAt = d.long()
 	s.Pending = d.bool()
 	s.ClosedAt = d.long()
@@ -111,7 +120,7 @@ func Parse(serviceID string, b []byte) (*State, error) {
 	d.blocks(func() {
 		at := len(whole) - len(d.b)
 		if len(s.Events) == 0 {
-			s.Events, start = make([]Applied, 0, 8), at
+			start = at
 		} else if at != end && d.err == nil {
 			d.err = errors.New("its events lie in several blocks")
 		}
@@ -123,9 +132,9 @@ func Parse(serviceID string, b []byte) (*State, error) {
 		d.err = fmt.Errorf("%d bytes after its end", len(d.b))
 	}
 	if d.err != nil {
-		return nil, fmt.Errorf("session: not a state: %w", d.err)
+		return fmt.Errorf("session: not a state: %w", d.err)
 	}
-	return s, nil
+	return nil
 }
 
 func appendLong(b []byte, n int64) []byte { return binary.AppendVarint(b, n) }

@@ -25,19 +25,16 @@ func (f *folded) mark(final bool) {
 func (w *work) send(f *folded, cause callback.Cause, final bool) {
 	s := w.state
 	f.mark(final)
-	u := callback.UserEvent{
-		Sequence:                s.NextSequence,
-		Cause:                   cause,
-		LogicVersion:            callback.LogicVersion,
-		ServiceName:             f.ServiceName,
-		MediaType:               f.MediaType,
-		LastEventTime:           f.events[len(f.events)-1].Time,
-		DesiredTime:             seconds(f.DesiredTime),
-		PushDeliveryConfirmed:   seconds(f.PushDeliveryConfirmed),
-		CustomerReadyToStartIxn: seconds(f.CustomerReadyToStartIxn),
-		KVPs:                    f.KVPs,
-		Events:                  make([]callback.SourceEvent, len(f.events)),
-	}
+	// Made in its place: it is large.
+	w.out.UserEvents = append(w.out.UserEvents, Due[callback.UserEvent]{At: w.at, Event: w.event})
+	u := &w.out.UserEvents[len(w.out.UserEvents)-1].What
+	u.Sequence, u.Cause, u.LogicVersion = s.NextSequence, cause, callback.LogicVersion
+	u.ServiceName, u.MediaType = f.ServiceName, f.MediaType
+	u.LastEventTime = f.events[len(f.events)-1].Time
+	u.DesiredTime, u.PushDeliveryConfirmed = seconds(f.DesiredTime), seconds(f.PushDeliveryConfirmed)
+	u.CustomerReadyToStartIxn = seconds(f.CustomerReadyToStartIxn)
+	u.KVPs = f.KVPs
+	u.Events = make([]callback.SourceEvent, len(f.events))
 	for i := range f.events {
 		e := &f.events[i]
 		u.Events[i] = callback.SourceEvent{Source: e.Source, ID: e.ID, Type: e.Type, Time: e.Time, Partition: w.rules.partition, Offset: s.Events[f.order[i]].Offset}
@@ -52,7 +49,6 @@ func (w *work) send(f *folded, cause callback.Cause, final bool) {
 	if final {
 		s.FinalAt = max(w.at, w.clock)
 	}
-	w.out.UserEvents = append(w.out.UserEvents, u)
 }
 
 // credit says of each event what it set. All the names share one piece of memory.
@@ -119,7 +115,7 @@ func (w *work) attach() error {
 			}
 			s.ConnectedAttached = append(s.ConnectedAttached, offset)
 		}
-		w.out.Attached = append(w.out.Attached, a.AttachedData)
+		w.out.Attached = append(w.out.Attached, Due[callback.AttachedData]{a.AttachedData, w.at, w.event})
 	}
 	return nil
 }

@@ -37,14 +37,6 @@ type Position struct {
 	Sessions int64
 }
 
-// Due is something that became due, and the timestamp of the record that made it so.
-type Due[T any] struct {
-	What T
-	At   int64 // milliseconds
-	// Event is the offset of the session's own event that made it due; -1 where a deadline did.
-	Event int64
-}
-
 // SetAside is a record that is dead-lettered: its index in the batch, and why.
 type SetAside struct {
 	Record int
@@ -59,15 +51,11 @@ type Changed struct {
 
 // Effects is what a batch of records comes to. All of it is written in one transaction.
 type Effects struct {
-	UserEvents  []Due[callback.UserEvent]
-	Attached    []Due[callback.AttachedData]
+	Outputs
 	DeadLetters []SetAside
 	States      []Changed
 	Position    Position
-
-	IgnoredParameters int
-	TimedOut          int
-	Ended             []callback.Type // of each FINAL the terminal event; empty where the session timed out
+	TimedOut    int
 }
 
 // Partition holds the sessions of one partition of the lifecycle topic. It is not
@@ -83,6 +71,7 @@ type Partition struct {
 	budget int
 	open   map[uint32]*opened
 	parted bool // its last record is to be read again
+	sent   int  // UserEvents of the last batch
 
 	phases [numPhases]int // number of sessions in each
 }
@@ -149,6 +138,7 @@ func (p *Partition) Parted() bool { return p.parted }
 // Process reads records in offset order. next is the offset to fetch after them.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
+	fx.UserEvents = make([]Due[callback.UserEvent], 0, p.sent+p.sent/4) // they are large: better not to move them
 	clear(p.open) // should the last batch have failed
 	p.budget, p.parted = maxDue, false
 	for i := range records {
@@ -166,6 +156,7 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	p.write(fx)
 	p.pos.Next, p.pos.Sessions = next, p.Sessions().total()
 	fx.Position = p.pos
+	p.sent = len(fx.UserEvents)
 	return fx, nil
 }
 
@@ -197,6 +188,7 @@ func (p *Partition) write(fx *Effects) {
 			p.count(s.phase, phaseOf(s.Closed(), s.Final))
 			fx.States = append(fx.States, Changed{ServiceID: s.ServiceID, Encoded: encoded})
 		}
+		s.give()
 	}
 }
 
@@ -237,8 +229,7 @@ func (p *Partition) read(i int, r *Record, fx *Effects) error {
 	if err != nil {
 		return err
 	}
-	var out Outputs
-	verdict, err := p.rules.Apply(s.State, r.Event, r.Offset, r.Time, p.pos.Clock, &out)
+	verdict, err := p.rules.Apply(s.State, r.Event, r.Offset, r.Time, p.pos.Clock, &fx.Outputs)
 	var bad *callback.BadRecord
 	if errors.As(err, &bad) {
 		return p.setAside(i, bad, fx)
@@ -251,7 +242,6 @@ func (p *Partition) read(i int, r *Record, fx *Effects) error {
 		return nil
 	}
 	p.pos.Applied++
-	p.collect(&out, r, r.Offset, fx)
 	p.settle(s)
 	return nil
 }
@@ -312,25 +302,12 @@ func (p *Partition) evaluate(slot uint32, r *Record, flush bool, fx *Effects) er
 		return nil
 	}
 	before := s.TimedOut
-	var out Outputs
-	if err := p.rules.Due(s.State, p.pos.Clock, r.Time, flush, &out); err != nil {
+	if err := p.rules.Due(s.State, p.pos.Clock, r.Time, flush, &fx.Outputs); err != nil {
 		return err
 	}
 	if s.TimedOut && !before {
 		fx.TimedOut++
 	}
-	p.collect(&out, r, -1, fx)
 	p.settle(s)
 	return nil
-}
-
-func (p *Partition) collect(out *Outputs, r *Record, event int64, fx *Effects) {
-	for _, u := range out.UserEvents {
-		fx.UserEvents = append(fx.UserEvents, Due[callback.UserEvent]{u, r.Time, event})
-	}
-	for _, a := range out.Attached {
-		fx.Attached = append(fx.Attached, Due[callback.AttachedData]{a, r.Time, event})
-	}
-	fx.IgnoredParameters += out.IgnoredParameters
-	fx.Ended = append(fx.Ended, out.Ended...)
 }

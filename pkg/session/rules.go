@@ -41,12 +41,20 @@ func (r Rules) WithDefaults() Rules {
 
 // Outputs is what became due, in order.
 type Outputs struct {
-	UserEvents []callback.UserEvent
-	Attached   []callback.AttachedData
+	UserEvents []Due[callback.UserEvent]
+	Attached   []Due[callback.AttachedData]
 	// IgnoredParameters counts request parameters of the wrong type in what was folded for a START.
 	IgnoredParameters int
 	// Ended has for each FINAL its terminal event, empty where the session timed out.
 	Ended []callback.Type
+}
+
+// Due is something that became due, and the timestamp of the record that made it so.
+type Due[T any] struct {
+	What T
+	At   int64 // milliseconds
+	// Event is the offset of the session's own event that made it due; -1 where a deadline did.
+	Event int64
 }
 
 // Verdict says how an event ended.
@@ -58,7 +66,7 @@ const (
 	AlreadyApplied
 )
 
-// Apply takes one lifecycle event into the session. arrival is its record's
+// Apply takes one lifecycle event into the session, and adds to out what that makes due. arrival is its record's
 // timestamp, clock the partition's clock after it. A *callback.BadRecord says why it
 // is dead-lettered (CONFLICT, LATE, TOO_LARGE); the state is then unchanged. Any
 // other error is a bug.
@@ -92,7 +100,7 @@ func (r *Rules) Apply(s *State, e *callback.Event, offset, arrival, clock int64,
 	s.LastNews = max(s.LastNews, arrival) // the clocks of several producers may differ
 	s.TimedOut = false                    // an event applied later revokes a time-out
 	s.Dirty = s.Final
-	w := work{rules: r, state: s, clock: clock, at: arrival, out: out, news: e.Type}
+	w := work{rules: r, state: s, clock: clock, at: arrival, event: offset, out: out, news: e.Type}
 	if err := w.wake(e.Type); err != nil {
 		return 0, err
 	}
@@ -103,7 +111,7 @@ func (r *Rules) Apply(s *State, e *callback.Event, offset, arrival, clock int64,
 // moved the clock. flush makes settle and offer-grace deadlines due whatever the
 // clock says; time-outs and retention never.
 func (r *Rules) Due(s *State, clock, at int64, flush bool, out *Outputs) error {
-	w := work{rules: r, state: s, clock: clock, at: at, flush: flush, out: out}
+	w := work{rules: r, state: s, clock: clock, at: at, event: -1, flush: flush, out: out}
 	return w.run()
 }
 

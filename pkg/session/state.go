@@ -46,6 +46,13 @@ func New(serviceID string) *State {
 	return &State{ServiceID: serviceID, NextSequence: 1}
 }
 
+// reset makes it the state of another session that has had no event, in the memory that it has. The texts get memory of
+// their own: the values of UserEvents that were sent point into it.
+func (s *State) reset(serviceID string) {
+	clear(s.Events)
+	*s = State{ServiceID: serviceID, NextSequence: 1, ConnectedAttached: s.ConnectedAttached[:0], Events: s.Events[:0], fresh: s.fresh[:0]}
+}
+
 // Closed reports whether only the marker of the session is left.
 func (s *State) Closed() bool { return s.ClosedAt > 0 }
 

@@ -13,6 +13,7 @@ type work struct {
 	state *State
 	clock int64 // the partition's clock
 	at    int64 // timestamp of the record that is being read
+	event int64 // offset of the session's own event; -1 where a deadline is being looked at
 	flush bool
 	news  callback.Type // type of the event just applied; empty without one
 	out   *Outputs
@@ -21,10 +22,11 @@ type work struct {
 	folded  *folded
 }
 
-// room is where the events of an evaluation are put in order, for one after another.
+// room is where the events of an evaluation are put in order and folded, for one after another.
 type room struct {
 	events []callback.Event
 	order  []int
+	folded folded
 }
 
 // folded is the session's events in fold order, in the partition's room, and what they say.
@@ -184,7 +186,8 @@ func (w *work) fold() (*folded, error) {
 	s := w.state
 	room := w.rules.room
 	room.events, room.order = slices.Grow(room.events[:0], len(s.Events)), slices.Grow(room.order[:0], len(s.Events))
-	f := &folded{events: room.events[:len(s.Events)], order: room.order[:len(s.Events)]}
+	f := &room.folded
+	f.events, f.order, f.missing = room.events[:len(s.Events)], room.order[:len(s.Events)], false
 	for i := range s.Events {
 		if _, err := s.full(&s.Events[i]); err != nil {
 			return nil, err

@@ -94,9 +94,9 @@ func notCloudEvent(format string, args ...any) *callback.BadRecord {
 	return callback.Bad(callback.ReasonNotCloudEvent, format, args...)
 }
 
-// parseAttributes reads the attributes of a record. Of a header that is there twice, the last counts.
-func parseAttributes(r *kafka.Record) (*attributes, error) {
-	var a attributes
+// parse reads the attributes of a record. Of a header that is there twice, the last counts. All texts but those of
+// extensions share one piece of memory.
+func (a *attributes) parse(r *kafka.Record) error {
 	var version, id, source, typ, subject, when, tenant, ors, content []byte
 	for i := range r.Headers {
 		h := &r.Headers[i]
@@ -134,37 +134,44 @@ func parseAttributes(r *kafka.Record) (*attributes, error) {
 	}
 	switch {
 	case version == nil && strings.HasPrefix(string(content), structuredEnvelope):
-		return nil, notCloudEvent("the record is a CloudEvent in structured mode; this topic takes binary mode, with the attributes as ce_ headers")
+		return notCloudEvent("the record is a CloudEvent in structured mode; this topic takes binary mode, with the attributes as ce_ headers")
 	case version == nil:
-		return nil, notCloudEvent("there is no header ce_specversion: the attributes of a CloudEvent are missing")
+		return notCloudEvent("there is no header ce_specversion: the attributes of a CloudEvent are missing")
 	case string(version) != specVersion:
-		return nil, notCloudEvent("ce_specversion is not 1.0")
+		return notCloudEvent("ce_specversion is not 1.0")
 	case len(id) == 0:
-		return nil, notCloudEvent("there is no ce_id, or it is empty")
+		return notCloudEvent("there is no ce_id, or it is empty")
 	case len(source) == 0:
-		return nil, notCloudEvent("there is no ce_source, or it is empty")
+		return notCloudEvent("there is no ce_source, or it is empty")
 	case len(typ) == 0:
-		return nil, notCloudEvent("there is no ce_type, or it is empty")
+		return notCloudEvent("there is no ce_type, or it is empty")
 	case when == nil:
-		return nil, notCloudEvent("there is no ce_time")
+		return notCloudEvent("there is no ce_time")
 	}
-	a.id, a.source, a.subject, a.typ = string(id), string(source), string(subject), typeName(typ)
+	var texts strings.Builder
+	texts.Grow(len(id) + len(source) + len(subject) + len(ors))
+	text := func(b []byte) string {
+		start := texts.Len()
+		texts.Write(b)
+		return texts.String()[start:]
+	}
+	a.id, a.source, a.subject, a.typ = text(id), text(source), text(subject), typeName(typ)
 	var ok bool
 	if a.time, ok = parseTime(string(when)); !ok {
-		return nil, notCloudEvent("ce_time is not a time in RFC 3339 form, such as 2026-03-01T09:30:00Z")
+		return notCloudEvent("ce_time is not a time in RFC 3339 form, such as 2026-03-01T09:30:00Z")
 	}
 	if tenant != nil {
 		n, err := strconv.ParseInt(string(tenant), 10, 64)
 		if err != nil {
-			return nil, notCloudEvent("ce_tenantdbid is not an integer")
+			return notCloudEvent("ce_tenantdbid is not an integer")
 		}
 		a.tenant = &n
 	}
 	if ors != nil {
-		s := string(ors)
+		s := text(ors)
 		a.orsSession = &s
 	}
-	return &a, nil
+	return nil
 }
 
 // typeName is the type as a string; the types of the project share theirs.

@@ -8,9 +8,10 @@ import (
 )
 
 // ReadData reads the value of a lifecycle event, without the checks of its type.
-func (c *Codec) ReadData(ctx context.Context, value []byte) (d callback.Data, err error) {
-	err = c.readData(ctx, &d, value)
-	return d, err
+func (c *Codec) ReadData(ctx context.Context, value []byte) (callback.Data, error) {
+	var made roomyEvent
+	err := c.readData(ctx, &made, value)
+	return made.Data, err
 }
 
 // ReadDataBySchema is ReadData without the code that knows the schema.

@@ -36,21 +36,22 @@ func (c *Codec) Lifecycle(e *callback.Event) (kafka.Record, error) {
 // that could be personal, invariant 10), an outage of the registry, or wraps
 // registry.ErrUnknownSchema: whether to ask again is the caller's matter.
 func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.Event, error) {
-	a, err := parseAttributes(r)
-	if err != nil {
+	var a attributes
+	if err := a.parse(r); err != nil {
 		return nil, err
 	}
-	e := &callback.Event{
+	made := &roomyEvent{Event: callback.Event{
 		Source: a.source, ID: a.id, Type: callback.Type(a.typ), Subject: a.subject, Time: a.time,
 		TenantDBID: a.tenant, ORSSessionID: a.orsSession, Extensions: a.extensions,
-	}
+	}}
+	e := &made.Event
 	if e.Type.Rank() == 0 {
 		return nil, callback.Bad(callback.ReasonUnknownType, "ce_type %s is no type of lifecycle event", callback.ShowName(a.typ))
 	}
-	if err := checkKey(r, a); err != nil {
+	if err := checkKey(r, &a); err != nil {
 		return nil, err
 	}
-	if err := c.readData(ctx, &e.Data, r.Value); err != nil {
+	if err := c.readData(ctx, made, r.Value); err != nil {
 		return nil, err
 	}
 	if faults := e.Validate(); len(faults) > 0 {
@@ -59,10 +60,17 @@ func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.
 	return e, nil
 }
 
-func (c *Codec) readData(ctx context.Context, d *callback.Data, value []byte) error {
-	s := shapes().lifecycle
+// roomyEvent is an event with room for what most of the pointers of its data point to: one piece of memory for all.
+type roomyEvent struct {
+	callback.Event
+	texts   [4]string
+	numbers [2]int64
+}
+
+func (c *Codec) readData(ctx context.Context, made *roomyEvent, value []byte) error {
+	s, d := shapes().lifecycle, &made.Data
 	if id, payload, err := avro.SplitHeader(value); err == nil && id == c.ids[s.number] {
-		if parseData(d, payload) {
+		if parseData(d, payload, made.texts[:0], made.numbers[:0]) {
 			return nil
 		}
 		*d = callback.Data{}

@@ -21,10 +21,10 @@ type plainReader struct {
 	bad     bool
 }
 
-// parseData reads the data of a lifecycle event, in the order of dataFields. The data
-// shares no memory with b.
-func parseData(d *callback.Data, b []byte) bool {
-	r := plainReader{b: string(b)}
+// parseData reads the data of a lifecycle event, in the order of dataFields, its first values into texts and numbers.
+// The data shares no memory with b.
+func parseData(d *callback.Data, b []byte, texts []string, numbers []int64) bool {
+	r := plainReader{b: string(b), texts: texts, numbers: numbers}
 	d.Channel, d.OfferType, d.OfferTiming = r.optText(), r.optText(), r.optText()
 	d.EWT, d.Position, d.EWTThreshold, d.InboundVQEWT, d.WaitedBeforeOffer = r.optLong(), r.optLong(), r.optLong(), r.optLong(), r.optLong()
 	d.CustomerANI, d.OriginationIxnID = r.optText(), r.optText()

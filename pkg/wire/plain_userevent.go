@@ -2,13 +2,27 @@ package wire
 
 import (
 	"encoding/binary"
+	"slices"
+	"sync"
 	"unicode/utf8"
 
+	"github.com/ringback/ringback/pkg/avro"
 	"github.com/ringback/ringback/pkg/callback"
 )
 
 // causes are the symbols of the UserEvent's cause, in the schema's order.
 var causes = [...]callback.Cause{"UNKNOWN", callback.CauseStart, callback.CauseFinal, callback.CauseCorrection, callback.CauseTimeout}
+
+// drafts are values that are being written: how long one will be is known at its end.
+var drafts = sync.Pool{New: func() any { return new([]byte) }}
+
+// plainUserEventValue is the value of a UserEvent's record, with the id of its schema.
+func plainUserEventValue(schema int, u *callback.UserEvent) (value []byte, ok bool) {
+	draft := drafts.Get().(*[]byte)
+	defer drafts.Put(draft)
+	*draft, ok = appendUserEvent(avro.AppendHeader((*draft)[:0], schema), u)
+	return slices.Clone(*draft), ok
+}
 
 // appendUserEvent appends a UserEvent in the order of its schema's fields.
 func appendUserEvent(b []byte, u *callback.UserEvent) (_ []byte, ok bool) {

@@ -36,7 +36,7 @@ func userEventFields() []string {
 
 // UserEvent makes the record of a UserEvent. Its id tells the same UserEvent however often it is made.
 func (c *Codec) UserEvent(u *callback.UserEvent) (kafka.Record, error) {
-	value, ok := appendUserEvent(avro.AppendHeader(make([]byte, 0, 512+128*len(u.Events)), c.ids[shapes().userEvent.number]), u)
+	value, ok := plainUserEventValue(c.ids[shapes().userEvent.number], u)
 	if !ok {
 		var err error
 		if value, err = c.encodeUserEvent(u); err != nil {
@@ -189,12 +189,12 @@ func readSources(u *callback.UserEvent, events []any) {
 
 // parseOwn reads the attributes of a record that the pipeline itself writes, of one type.
 func (c *Codec) parseOwn(rec *kafka.Record, typ string) (*attributes, error) {
-	a, err := parseAttributes(rec)
-	if err != nil {
+	var a attributes
+	if err := a.parse(rec); err != nil {
 		return nil, err
 	}
 	if a.typ != typ {
 		return nil, callback.Bad(callback.ReasonUnknownType, "ce_type is %s, not %s", callback.ShowName(a.typ), typ)
 	}
-	return a, nil
+	return &a, nil
 }
