@@ -175,11 +175,15 @@ func printable(s string) bool {
 	return true
 }
 
+// text and what follows it are split in two, so that a field that is not given, as most are not, costs no call.
 func (v *validator) text(field string, s *string) {
-	if s == nil {
-		return
+	if s != nil {
+		v.givenText(field, *s)
 	}
-	if r := textReason(*s, MaxText); r != "" {
+}
+
+func (v *validator) givenText(field, s string) {
+	if r := textReason(s, MaxText); r != "" {
 		v.fault(field, r)
 	}
 }
@@ -222,13 +226,18 @@ func (v *validator) oneOf(field string, s *string, a, b string) {
 }
 
 func (v *validator) integer(field string, n *int64, low, high int64) {
+	if n != nil && (*n < low || *n > high) {
+		v.outside(field, *n, low, high)
+	}
+}
+
+func (v *validator) outside(field string, n, low, high int64) {
 	switch {
-	case n == nil:
-	case *n < low && low == 0:
+	case n < low && low == 0:
 		v.fault(field, "must not be negative")
-	case *n < low && low == 1:
+	case n < low && low == 1:
 		v.fault(field, "must be at least 1")
-	case *n < low || *n > high:
+	default:
 		v.faultf(field, "lies outside %d to %d, the range of the Info Mart's 32-bit columns", low, high)
 	}
 }

@@ -66,8 +66,8 @@ func (s *State) add(e *callback.Event, offset int64) {
 		b = appendString(b, a.digest[:])
 	}
 	b = binary.AppendVarint(b, offset-s.lastOffset)
-	var room [256]byte
-	s.fresh = appendString(b, e.Data.AppendTo(room[:0], s.text))
+	s.draft = e.Data.AppendTo(s.draft[:0], s.text)
+	s.fresh = appendString(b, s.draft)
 	s.lastTime, s.lastOffset = e.Time, offset
 	s.Events = append(s.Events, a)
 }

@@ -139,7 +139,7 @@ func (p *Partition) Parted() bool { return p.parted }
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
 	fx.UserEvents = make([]Due[callback.UserEvent], 0, p.sent+p.sent/4) // they are large: better not to move them
-	clear(p.open) // should the last batch have failed
+	clear(p.open)                                                       // should the last batch have failed
 	p.budget, p.parted = maxDue, false
 	for i := range records {
 		err := p.read(i, &records[i], fx)

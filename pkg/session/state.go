@@ -37,6 +37,7 @@ type State struct {
 	textBytes  int
 	body       string // of the events that were read back
 	fresh      []byte // of those added since
+	draft      []byte // room for the data of one that is being added
 	lastTime   callback.Micros
 	lastOffset int64
 }
@@ -50,7 +51,7 @@ func New(serviceID string) *State {
 // their own: the values of UserEvents that were sent point into it.
 func (s *State) reset(serviceID string) {
 	clear(s.Events)
-	*s = State{ServiceID: serviceID, NextSequence: 1, ConnectedAttached: s.ConnectedAttached[:0], Events: s.Events[:0], fresh: s.fresh[:0]}
+	*s = State{ServiceID: serviceID, NextSequence: 1, ConnectedAttached: s.ConnectedAttached[:0], Events: s.Events[:0], fresh: s.fresh[:0], draft: s.draft[:0]}
 }
 
 // Closed reports whether only the marker of the session is left.

@@ -36,15 +36,14 @@ func (c *Codec) Lifecycle(e *callback.Event) (kafka.Record, error) {
 // that could be personal, invariant 10), an outage of the registry, or wraps
 // registry.ErrUnknownSchema: whether to ask again is the caller's matter.
 func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.Event, error) {
+	made := &roomyEvent{}
 	var a attributes
-	if err := a.parse(r); err != nil {
+	if err := a.parse(r, &made.optional); err != nil {
 		return nil, err
 	}
-	made := &roomyEvent{Event: callback.Event{
-		Source: a.source, ID: a.id, Type: callback.Type(a.typ), Subject: a.subject, Time: a.time,
-		TenantDBID: a.tenant, ORSSessionID: a.orsSession, Extensions: a.extensions,
-	}}
 	e := &made.Event
+	e.Source, e.ID, e.Type, e.Subject, e.Time = a.source, a.id, callback.Type(a.typ), a.subject, a.time
+	e.TenantDBID, e.ORSSessionID, e.Extensions = a.tenant, a.orsSession, a.extensions
 	if e.Type.Rank() == 0 {
 		return nil, callback.Bad(callback.ReasonUnknownType, "ce_type %s is no type of lifecycle event", callback.ShowName(a.typ))
 	}
@@ -60,9 +59,10 @@ func (c *Codec) ParseLifecycle(ctx context.Context, r *kafka.Record) (*callback.
 	return e, nil
 }
 
-// roomyEvent is an event with room for what most of the pointers of its data point to: one piece of memory for all.
+// roomyEvent is an event with room for what most of its pointers point to: one piece of memory for all.
 type roomyEvent struct {
 	callback.Event
+	optional
 	texts   [4]string
 	numbers [2]int64
 }

@@ -190,7 +190,7 @@ func readSources(u *callback.UserEvent, events []any) {
 // parseOwn reads the attributes of a record that the pipeline itself writes, of one type.
 func (c *Codec) parseOwn(rec *kafka.Record, typ string) (*attributes, error) {
 	var a attributes
-	if err := a.parse(rec); err != nil {
+	if err := a.parse(rec, &optional{}); err != nil {
 		return nil, err
 	}
 	if a.typ != typ {

@@ -37,6 +37,7 @@ type owner struct {
 	caughtUp bool                 // with what lay there; to fall behind later is lag, and takes no readiness
 	began    time.Time            // the last batch
 	behind   bool                 // there was more than it took
+	ahead    *ahead               // what comes after it, being fetched; nil: nothing is
 	last     session.Position     // as last counted
 	accepted int64                // offset up to which an operator has accepted bad records
 	unknown  map[string]time.Time // headers with a schema id that the registry does not know, and since when
@@ -97,6 +98,7 @@ func (o *owner) run(ctx context.Context) error {
 	if err := o.takeOver(ctx); err != nil {
 		return err
 	}
+	defer o.dropAhead()
 	for ctx.Err() == nil {
 		if err := o.poll(ctx); err != nil {
 			return err
@@ -113,11 +115,11 @@ func (o *owner) poll(ctx context.Context) error {
 	if early := o.cfg.BatchInterval - time.Since(o.began); early > 0 && !o.behind && !wait(ctx, early) {
 		return ctx.Err()
 	}
-	got, err := retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) {
-		return o.kafka.Fetch(ctx, kafka.FetchRequest{
-			Topic: topic.Lifecycle, Partition: o.number, Offset: pos.Next, MaxBytes: o.cfg.BatchBytes, MaxWait: o.patience(p),
-		})
-	})
+	got, ok := o.fetched(pos.Next)
+	var err error
+	if !ok {
+		got, err = retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) { return o.kafka.Fetch(ctx, o.request(pos.Next, o.patience(p))) })
+	}
 	switch {
 	case errors.Is(err, kafka.ErrOffsetOutOfRange):
 		return o.expired(ctx, p, err)
@@ -137,6 +139,9 @@ func (o *owner) poll(ctx context.Context) error {
 	}
 	if err != nil {
 		return err
+	}
+	if o.behind && hold == nil {
+		o.fetchAhead(ctx, next)
 	}
 	if len(records) > 0 || hold == nil {
 		if err := o.apply(ctx, got.Records[:len(records)], records, next); err != nil {
