@@ -115,10 +115,11 @@ func (o *owner) poll(ctx context.Context) error {
 	if early := o.cfg.BatchInterval - time.Since(o.began); early > 0 && !o.behind && !wait(ctx, early) {
 		return ctx.Err()
 	}
-	got, ok := o.fetched(pos.Next)
+	req := o.request(pos.Next, o.patience(p))
+	got, ok := o.fetched(req)
 	var err error
 	if !ok {
-		got, err = retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) { return o.kafka.Fetch(ctx, o.request(pos.Next, o.patience(p))) })
+		got, err = retry(ctx, o.Enricher, o.number, func() (kafka.Fetched, error) { return o.kafka.Fetch(ctx, req) })
 	}
 	switch {
 	case errors.Is(err, kafka.ErrOffsetOutOfRange):
