@@ -70,8 +70,8 @@ type Partition struct {
 	// Of the batch in hand: the deadlines it may still evaluate, and the sessions it has touched, decoded.
 	budget int
 	open   map[uint32]*opened
-	parted bool // its last record is to be read again
-	sent   int  // UserEvents of the last batch
+	parted bool                      // its last record is to be read again
+	sent   []Due[callback.UserEvent] // room for its UserEvents, which are large
 
 	phases [numPhases]int // number of sessions in each
 }
@@ -138,8 +138,8 @@ func (p *Partition) Parted() bool { return p.parted }
 // Process reads records in offset order. next is the offset to fetch after them.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
-	fx.UserEvents = make([]Due[callback.UserEvent], 0, p.sent+p.sent/4) // they are large: better not to move them
-	clear(p.open)                                                       // should the last batch have failed
+	fx.UserEvents, p.sent = p.sent, nil
+	clear(p.open) // should the last batch have failed
 	p.budget, p.parted = maxDue, false
 	for i := range records {
 		err := p.read(i, &records[i], fx)
@@ -156,8 +156,16 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	p.write(fx)
 	p.pos.Next, p.pos.Sessions = next, p.Sessions().total()
 	fx.Position = p.pos
-	p.sent = len(fx.UserEvents)
 	return fx, nil
+}
+
+// Done says that nobody needs the effects of a batch any more: the next one is given their memory.
+func (p *Partition) Done(fx *Effects) {
+	if cap(fx.UserEvents) > maxDue {
+		return
+	}
+	clear(fx.UserEvents)
+	p.sent = fx.UserEvents[:0]
 }
 
 // write encodes the sessions that have changed, in the order of their service ids.

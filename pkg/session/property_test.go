@@ -88,7 +88,9 @@ func TestEffectsFollowFromTheLogAlone(t *testing.T) {
 			n := rapid.IntRange(1, len(rest)).Draw(rt, "batch")
 			fx, err := p.Process(rest[:n], rest[n-1].Offset+1)
 			require.NoError(t, err)
-			got = append(got, fx)
+			kept := *fx
+			kept.UserEvents = slices.Clone(fx.UserEvents)
+			got = append(got, &kept)
 			for _, s := range fx.States {
 				if s.Encoded == nil {
 					delete(changelog, s.ServiceID)
@@ -97,6 +99,9 @@ func TestEffectsFollowFromTheLogAlone(t *testing.T) {
 				changelog[s.ServiceID] = s.Encoded
 			}
 			rest = rest[n:]
+			if rapid.Bool().Draw(rt, "done") {
+				p.Done(fx)
+			}
 			if rapid.Bool().Draw(rt, "restart") {
 				p = session.NewPartition(rules, 3)
 				p.RestorePosition(fx.Position)

@@ -144,6 +144,11 @@ func (w *plainWriter) text(s string) {
 	w.b = append(binary.AppendVarint(w.b, int64(len(s))), s...)
 }
 
+// name writes a text of the project's own, such as a KVP's name, which need not be looked at.
+func (w *plainWriter) name(s string) {
+	w.b = append(binary.AppendVarint(w.b, int64(len(s))), s...)
+}
+
 func (w *plainWriter) optText(s *string) {
 	if s == nil {
 		w.b = append(w.b, 0)
@@ -175,14 +180,14 @@ func (w *plainWriter) cause(c callback.Cause) {
 func (w *plainWriter) source(e *callback.SourceEvent) {
 	w.text(e.Source)
 	w.text(e.ID)
-	w.text(string(e.Type))
+	w.name(string(e.Type))
 	w.long(int64(e.Time))
 	w.long(int64(e.Partition))
 	w.long(e.Offset)
 	if n := len(e.Sets); n > 0 {
 		w.long(int64(n))
 		for _, name := range e.Sets {
-			w.text(name)
+			w.name(name)
 		}
 	}
 	w.b = append(w.b, 0)

@@ -230,6 +230,7 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 	o.metrics.batch.Observe(time.Since(began).Seconds())
 	o.count(fx)
 	o.advance(o.number, fx.Position.Next)
+	p.Done(fx)
 	return nil
 }
 
