@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	kafkago "github.com/segmentio/kafka-go"
 	"github.com/stretchr/testify/require"
 
 	"github.com/ringback/ringback/pkg/fault"
@@ -196,7 +198,11 @@ func testGroupDrain(t *testing.T, brokers []string) {
 	join := func(member int, drain time.Duration) {
 		client := newClient(t, brokers)
 		cfg := cfg
-		cfg.OnOutage = func(err error) { t.Errorf("member %d was put out: %v", member, err) }
+		cfg.OnOutage = func(err error) {
+			if isCode(err, kafkago.UnknownMemberId, kafkago.IllegalGeneration) {
+				t.Errorf("member %d was put out: %v", member, err)
+			}
+		}
 		members.Go(func() {
 			err := client.RunGroup(ending, cfg, func(ctx context.Context, _ Generation, _ string, p int32) error {
 				o.take(p, member)
@@ -215,6 +221,48 @@ func testGroupDrain(t *testing.T, brokers []string) {
 	join(2, 0)
 	o.await(2, map[int]int{1: 1, 2: 1})
 	cancel()
+	members.Wait()
+}
+
+// A member that shuts down, and one handler of which hangs, keeps its partitions for RebalanceTimeout and
+// SessionTimeout, and not for ever: no rebalance has begun that would take them from it.
+func testGroupHangs(t *testing.T, brokers []string) {
+	const partitions = 4
+	c := newClient(t, brokers)
+	name := newTopic(t, c, partitions, nil)
+	cfg := GroupConfig{ID: unique("group"), Topics: []string{name}, HeartbeatInterval: 200 * time.Millisecond, SessionTimeout: 6 * time.Second, RebalanceTimeout: 2 * time.Second}
+	o := &ownership{t: t, owner: map[int32]int{}, changed: make(chan struct{}, 1)}
+	release := make(chan struct{})
+	var hanging atomic.Bool
+	var members sync.WaitGroup
+	join := func(member int) (stop func()) {
+		ctx, stop := context.WithCancel(t.Context())
+		client := newClient(t, brokers)
+		members.Go(func() {
+			err := client.RunGroup(ctx, cfg, func(ctx context.Context, _ Generation, _ string, p int32) error {
+				o.take(p, member)
+				<-ctx.Done()
+				o.drop(p)
+				if hanging.CompareAndSwap(true, false) {
+					<-release
+				}
+				return nil
+			})
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		return stop
+	}
+	stopFirst := join(1)
+	o.await(partitions, map[int]int{1: 4})
+	stopSecond := join(2)
+	o.await(partitions, map[int]int{1: 2, 2: 2})
+	hanging.Store(true)
+	stopFirst()
+	o.await(partitions, map[int]int{2: 4})
+	close(release)
+	stopSecond()
 	members.Wait()
 }
 

@@ -33,6 +33,7 @@ func conformance(t *testing.T, brokers []string) {
 		"Sequences":    testSequences,
 		"Group":        testGroup,
 		"GroupDrain":   testGroupDrain,
+		"GroupHangs":   testGroupHangs,
 		"GroupMembers": testGroupMembers,
 		"GroupZombie":  testGroupZombie,
 	} {

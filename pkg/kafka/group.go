@@ -287,16 +287,24 @@ func (m *member) own(genCtx context.Context, gen Generation, topic string, parti
 
 // stay keeps the membership alive while the handlers of a generation that has ended come to their end. kafka-go's own
 // heartbeat stops there, and a member that is silent for SessionTimeout is put out, whatever RebalanceTimeout says:
-// its partitions would have another owner before it is done with them.
+// its partitions would have another owner before it is done with them. After RebalanceTimeout it falls silent, so that
+// a handler that hangs does not keep the partitions for ever: where the group has not begun to rebalance, as while this
+// member shuts down, nothing else would take them from it.
 func (m *member) stay(genCtx context.Context, gen Generation, working *sync.WaitGroup) {
 	<-genCtx.Done()
-	ctx, done := context.WithCancel(m.client.ctx)
+	ctx, done := context.WithTimeout(m.client.ctx, m.cfg.RebalanceTimeout)
 	go func() {
 		working.Wait()
 		done()
 	}()
-	for sleep(ctx, m.cfg.HeartbeatInterval) {
-		_ = gen.Check(ctx) // what it answers is known: the generation is not to last
+	for {
+		// A coordinator that hangs must not take all the time that there is until the next.
+		beat, end := context.WithTimeout(ctx, m.cfg.SessionTimeout/3)
+		err := gen.Check(beat)
+		end()
+		if isCode(err, kafkago.UnknownMemberId, kafkago.IllegalGeneration) || !sleep(ctx, m.cfg.HeartbeatInterval) {
+			return
+		}
 	}
 }
 

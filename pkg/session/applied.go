@@ -34,7 +34,7 @@ var types = [...]callback.Type{
 	20: callback.InboundCallEnded, 21: callback.Cancelled, 22: callback.Completed,
 }
 
-// numbers has the number of the type of each rank.
+// numbers has the number of the type of each rank, of which there are as many.
 var numbers = func() (of [len(types)]int64) {
 	for n, t := range types {
 		of[t.Rank()] = int64(n)

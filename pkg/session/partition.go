@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/ringback/ringback/pkg/callback"
@@ -70,8 +71,7 @@ type Partition struct {
 	// Of the batch in hand: the deadlines it may still evaluate, and the sessions it has touched, decoded.
 	budget int
 	open   map[uint32]*opened
-	parted bool                      // its last record is to be read again
-	sent   []Due[callback.UserEvent] // room for its UserEvents, which are large
+	parted bool // its last record is to be read again
 
 	phases [numPhases]int // number of sessions in each
 }
@@ -135,10 +135,12 @@ func (p *Partition) Skip(next int64) { p.pos.Next = next }
 // of how far the partition has come.
 func (p *Partition) Parted() bool { return p.parted }
 
-// Process reads records in offset order. next is the offset to fetch after them.
+// Process reads records in offset order. next is the offset to fetch after them. The effects are good until Done.
 func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	fx := &Effects{}
-	fx.UserEvents, p.sent = p.sent, nil
+	if room, ok := sent.Get().(*[]Due[callback.UserEvent]); ok {
+		fx.UserEvents = *room
+	}
 	clear(p.open) // should the last batch have failed
 	p.budget, p.parted = maxDue, false
 	for i := range records {
@@ -159,13 +161,19 @@ func (p *Partition) Process(records []Record, next int64) (*Effects, error) {
 	return fx, nil
 }
 
-// Done says that nobody needs the effects of a batch any more: the next one is given their memory.
-func (p *Partition) Done(fx *Effects) {
-	if cap(fx.UserEvents) > maxDue {
+// sent is memory of UserEvents that have been written: they are large.
+var sent sync.Pool
+
+// Done says that nobody needs the effects of a batch any more: their memory goes to others.
+func (fx *Effects) Done() {
+	room := fx.UserEvents
+	fx.UserEvents = nil
+	if cap(room) == 0 || cap(room) > maxDue {
 		return
 	}
-	clear(fx.UserEvents)
-	p.sent = fx.UserEvents[:0]
+	clear(room)
+	room = room[:0]
+	sent.Put(&room)
 }
 
 // write encodes the sessions that have changed, in the order of their service ids.

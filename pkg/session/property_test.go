@@ -1,11 +1,14 @@
 package session_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"reflect"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -100,7 +103,7 @@ func TestEffectsFollowFromTheLogAlone(t *testing.T) {
 			}
 			rest = rest[n:]
 			if rapid.Bool().Draw(rt, "done") {
-				p.Done(fx)
+				fx.Done()
 			}
 			if rapid.Bool().Draw(rt, "restart") {
 				p = session.NewPartition(rules, 3)
@@ -197,4 +200,59 @@ func differing(a, b []string) (d []string) {
 		}
 	}
 	return d
+}
+
+// Partitions work side by side, and what one has done with is given to the others: what a batch has come to holds until
+// it is done with, whatever they do meanwhile.
+func TestPartitionsShareNoMemoryInUse(t *testing.T) {
+	t.Parallel()
+	lines := rapid.Custom(draw).Example(11)
+	for len(lines) < 200 {
+		lines = append(lines, rapid.Custom(draw).Example(11+len(lines))...)
+	}
+	one := &log{t: t, p: session.NewPartition(session.Rules{}, 3)}
+	var records []session.Record
+	clock := int64(0)
+	for i, in := range lines {
+		in.id = fmt.Sprint(i)
+		in.data.ServiceName, in.data.IxnID = ptr(fmt.Sprint("service ", i%5)), ptr(fmt.Sprint("ixn ", i))
+		r := one.record(in)
+		clock = max(clock, r.Time)
+		r.Offset, r.Time = int64(i), clock
+		records = append(records, r)
+	}
+	run := func(done bool) (all []string) {
+		p := session.NewPartition(session.Rules{}, 3)
+		for i := 0; i < len(records); i += 7 {
+			batch := records[i:min(i+7, len(records))]
+			fx, err := p.Process(batch, batch[len(batch)-1].Offset+1)
+			if err != nil {
+				return []string{err.Error()}
+			}
+			runtime.Gosched() // the others take what they can
+			written, err := json.Marshal([]any{append(make([]session.Due[callback.UserEvent], 0), fx.UserEvents...), fx.Attached, fx.States, fx.Position})
+			if err != nil {
+				return []string{err.Error()}
+			}
+			all = append(all, string(written))
+			if done {
+				fx.Done()
+			}
+		}
+		return all
+	}
+	want := run(false)
+	require.Greater(t, strings.Count(strings.Join(want, ""), "CALLBACK_ACCEPTED"), 5)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 20 {
+				if got := run(true); !slices.Equal(want, got) {
+					t.Error("another partition has changed what is sent")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

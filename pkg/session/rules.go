@@ -94,6 +94,7 @@ func (r *Rules) Apply(s *State, e *callback.Event, offset, arrival, clock int64,
 	before := *s
 	s.add(e, offset)
 	if n := s.size(); n > r.MaxBytes {
+		clear(s.Events[len(s.Events)-1:]) // its memory is kept longer than the state
 		*s = before
 		return 0, callback.Bad(callback.ReasonTooLarge, "event %q of %q: the session would hold %d bytes, its limit is %d", e.ID, e.Source, n, r.MaxBytes)
 	}

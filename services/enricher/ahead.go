@@ -34,8 +34,8 @@ func (o *owner) fetchAhead(ctx context.Context, offset int64) {
 	o.ahead = a
 }
 
-// fetched takes what was fetched ahead; false where nothing was, or not what is asked for, or it failed: the fetch that
-// is made then meets the fault again.
+// fetched takes what was fetched ahead; false where nothing was, or not what is asked for, or it failed or brought
+// nothing: the fetch that is made then meets the fault again.
 func (o *owner) fetched(req kafka.FetchRequest) (kafka.Fetched, bool) {
 	a := o.ahead
 	if a == nil || a.offset != req.Offset { // as after a batch that ended before the end of what it was made of (invariant 4)

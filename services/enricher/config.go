@@ -30,7 +30,7 @@ type Config struct {
 	SessionMaxEvents int `env:"ENRICHER_SESSION_MAX_EVENTS, default=1000" unit:"events"`
 	// SessionMaxBytes is the largest state of one session; more is dead-lettered as TOO_LARGE.
 	SessionMaxBytes int `env:"ENRICHER_SESSION_MAX_BYTES, default=262144" unit:"bytes"`
-	// BatchBytes is the most that one fetch, and so one transaction, reads.
+	// BatchBytes is the most that one fetch, and so one transaction, reads. A partition that is behind holds two fetches.
 	BatchBytes int `env:"ENRICHER_BATCH_BYTES, default=1048576" unit:"bytes"`
 	// BatchInterval is the least time from the beginning of one batch of a partition to the next: what comes
 	// meanwhile shares a transaction. After a pause, and while it is behind, it reads at once. 0: as fast as transactions go.

@@ -141,7 +141,7 @@ func (o *owner) poll(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if o.behind && hold == nil {
+	if o.behind && hold == nil && !p.Parted() { // parted: this batch may well end at the same record again
 		o.fetchAhead(ctx, next)
 	}
 	if len(records) > 0 || hold == nil {
@@ -230,7 +230,7 @@ func (o *owner) apply(ctx context.Context, raw []kafka.Record, records []session
 	o.metrics.batch.Observe(time.Since(began).Seconds())
 	o.count(fx)
 	o.advance(o.number, fx.Position.Next)
-	p.Done(fx)
+	fx.Done()
 	return nil
 }
 

@@ -34,7 +34,8 @@ type Config struct {
 	DataErrorCodes []int `env:"TSERVER_DATA_ERROR_CODES" unit:"EventError codes" empty:"none"`
 	// Parallel bounds the sends that are under way at once.
 	Parallel int `env:"TSERVER_PARALLEL, default=16" unit:"sends"`
-	// Drain is how long a batch may still take once the sink is told to stop, so that what was sent is recorded.
+	// Drain is how long a batch may still take once the sink is told to stop or loses its partition, so that what was
+	// sent is recorded. At most 20s.
 	Drain time.Duration `env:"TSERVER_DRAIN, default=10s"`
 	// CustomerID is the AttributeCustomerID of user events.
 	CustomerID string `env:"TSERVER_CUSTOMER_ID" empty:"the gateway's"`
@@ -44,6 +45,9 @@ type Config struct {
 func Defaults(switchName string) Config {
 	return Config{Enable: true, DN: "REPORTING", Switch: switchName, MaxAge: time.Hour, Parallel: 16, Drain: 10 * time.Second}
 }
+
+// maxDrain is what the group's patience with a member, 30 s, leaves room for.
+const maxDrain = 20 * time.Second
 
 // Validate returns every fault of the configuration.
 func (c *Config) Validate() []error {
@@ -66,8 +70,8 @@ func (c *Config) Validate() []error {
 	if _, err := NewServices(*c); err != nil {
 		faults = append(faults, err)
 	}
-	if c.Drain < 0 {
-		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must not be negative, is %s", c.Drain))
+	if c.Drain < 0 || c.Drain > maxDrain {
+		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must be from 0 to %s, is %s: then the group gives the partition to another sink, which would send beside this one", maxDrain, c.Drain))
 	}
 	return faults
 }
