@@ -34,17 +34,6 @@ func newRealWorld(t *testing.T) *world {
 	return newWorld(t, strings.Split(brokers, ","))
 }
 
-// together are n sessions of one partition.
-func (w *world) together(n int) (sessions []int, partition int32) {
-	partition = kafka.PartitionForKey([]byte(w.id(0)), partitions)
-	for s := 0; len(sessions) < n; s++ {
-		if kafka.PartitionForKey([]byte(w.id(s)), partitions) == partition {
-			sessions = append(sessions, s)
-		}
-	}
-	return sessions, partition
-}
-
 // Invariant 2: each record read is counted as exactly one of applied, already applied, dead-lettered or tick, and
 // what is dead-lettered is there, once, by where it lay.
 func TestRealEveryRecordEndsOneWay(t *testing.T) {
@@ -115,6 +104,8 @@ func TestRealEqualDeadlines(t *testing.T) {
 	require.Len(t, order, len(sessions))
 	require.True(t, slices.IsSorted(order), "%v", order)
 }
+
+func TestRealFetchedAhead(t *testing.T) { endsBeforeWhatWasFetchedAhead(t, newRealWorld(t)) }
 
 // Invariants 3 and 4: more is due at once than one transaction takes, and the second of them is lost, as the owner is
 // fenced in between. The two have the same position: only that the state of the lost one is thrown away tells them apart.

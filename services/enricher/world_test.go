@@ -102,6 +102,17 @@ func (w *world) start() *member {
 
 func (w *world) id(n int) string { return fmt.Sprintf("%ssession-%d", w.prefix, n) }
 
+// together are n sessions of one partition.
+func (w *world) together(n int) (sessions []int, partition int32) {
+	partition = kafka.PartitionForKey([]byte(w.id(0)), partitions)
+	for s := 0; len(sessions) < n; s++ {
+		if kafka.PartitionForKey([]byte(w.id(s)), partitions) == partition {
+			sessions = append(sessions, s)
+		}
+	}
+	return sessions, partition
+}
+
 // produce writes events of sessions, in order.
 func (w *world) produce(events ...*callback.Event) {
 	w.t.Helper()
