@@ -175,7 +175,7 @@ func printable(s string) bool {
 	return true
 }
 
-// text and what follows it are split in two, so that a field that is not given, as most are not, costs no call.
+// text and integer are split in two, so that a field that is not given, as most are not, costs no call.
 func (v *validator) text(field string, s *string) {
 	if s != nil {
 		v.givenText(field, *s)

@@ -70,8 +70,11 @@ func (c *Config) Validate() []error {
 	if _, err := NewServices(*c); err != nil {
 		faults = append(faults, err)
 	}
-	if c.Drain < 0 || c.Drain > maxDrain {
-		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must be from 0 to %s, is %s: then the group gives the partition to another sink, which would send beside this one", maxDrain, c.Drain))
+	if c.Drain < 0 {
+		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must not be negative, is %s", c.Drain))
+	}
+	if c.Drain > maxDrain {
+		faults = append(faults, fmt.Errorf("TSERVER_DRAIN: must be at most %s, is %s: the group would give the partition to another sink, which would send beside this one", maxDrain, c.Drain))
 	}
 	return faults
 }

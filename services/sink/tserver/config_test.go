@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"pgregory.net/rapid"
@@ -87,6 +88,9 @@ func TestConfigFaultsAreNamed(t *testing.T) {
 	require.Empty(t, good.Validate())
 	off := Config{Parallel: 1}
 	require.Empty(t, off.Validate(), "nothing is required of a sink that sends nothing")
+	long := good
+	long.Drain = 21 * time.Second
+	require.ErrorContains(t, errors.Join(long.Validate()...), "TSERVER_DRAIN: must be at most 20s, is 21s")
 	bad := Config{Enable: true, MediaType: -1, MaxAge: -1, Drain: -1}
 	err := errors.Join(bad.Validate()...)
 	for _, name := range []string{"TSERVER_REP_USEREVENT_DN", "TSERVER_REP_USEREVENT_SWITCH", "TSERVER_REP_USEREVENT_MEDIATYPE", "TSERVER_MAX_AGE", "TSERVER_PARALLEL", "TSERVER_DRAIN"} {
